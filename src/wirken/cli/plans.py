@@ -1,0 +1,88 @@
+"""From paths and configuration to the supervisor's plan."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from wirken import __version__
+from wirken.config.load import Loaded
+from wirken.config.model import REHEARSAL, Config
+from wirken.config.paths import Paths, for_people
+from wirken.confine import roles
+from wirken.confine.pyenv import program_paths
+from wirken.domain import limits
+from wirken.domain.ids import DEFAULT_AGENT, WEBCHAT
+from wirken.supervisor import trial
+from wirken.supervisor.launch import Tools
+from wirken.supervisor.plan import Plan
+
+_TOOLS: Final = "/usr/bin:/bin:/usr/local/bin"
+_BUS: Final = ("DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "HOME")
+
+
+def tools() -> Tools:
+    """Return the programs that make walls on this machine; empty where one is missing."""
+    return Tools(
+        bwrap=shutil.which("bwrap", path=_TOOLS) or "",
+        setpriv=shutil.which("setpriv", path=_TOOLS) or "",
+        service_uid=limits.SERVICE_UID if os.getuid() == 0 else -1,
+    )
+
+
+def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int, without: frozenset[str]) -> Plan:
+    """Return the plan of a supervisor on this data directory. `port` is the page's, 0 for none.
+
+    Tries the walls first. Raises `trial.NoWalls` where none can be had and they were not turned off.
+    """
+    config, found = loaded.config, tools()
+    walled = config.sandbox.mode != "off"
+    trouble = trial.walls(found) if walled else "switched off in config.toml, and no process has walls"
+    started = [role for role in roles.START_ORDER if role not in without]
+    return Plan(
+        version=__version__,
+        banner=_banner(paths, config, environ.get("HOME", ""), trouble, port),
+        ready_line="Wirken running. Press Ctrl+C to stop.",
+        data=str(paths.data),
+        sockets=str(paths.sockets_dir),
+        program=program_paths(),
+        programs={role: (sys.executable, "-I", "-m", f"wirken.{role}") for role in started},
+        workspaces=_unique(entry.workspace or str(paths.workspace(name)) for name, entry in config.agents.items()),
+        read_only=_unique(folder for entry in config.agents.values() for folder in entry.read_only),
+        credentials=config.credentials,
+        keychain=_keychain(environ),
+        keychain_environment={name: environ[name] for name in _BUS if name in environ} | {"LANG": "C.UTF-8"},
+        port=port,
+        bwrap=found.bwrap if walled else "",
+        setpriv=found.setpriv,
+        service_uid=found.service_uid,
+    )
+
+
+def _banner(paths: Paths, config: Config, home: str, trouble: str, port: int) -> tuple[str, ...]:
+    model = config.agent(DEFAULT_AGENT).model
+    sandbox = (
+        f"none ({trouble.rstrip('.')}); no command is run" if trouble else "bubblewrap (no network, read-only root)"
+    )
+    return (
+        f"wirken {__version__}",
+        f"Provider: {REHEARSAL if model.startswith(f'{REHEARSAL}/') else model}",
+        f"Route:    {WEBCHAT} -> agent:{DEFAULT_AGENT}",
+        f"Sandbox:  {sandbox}",
+        f"Socket:   {for_people(paths.gateway_socket, home)}",
+        f"WebChat:  http://localhost:{port}",
+    )
+
+
+def _keychain(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the keychain helper, where there is a bus on which a keychain could answer."""
+    bus = environ.get("DBUS_SESSION_BUS_ADDRESS") or Path(f"/run/user/{os.getuid()}/bus").exists()
+    return (sys.executable, "-I", "-m", "wirken.vault.keychain") if bus else ()
+
+
+def _unique(folders: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(folders))

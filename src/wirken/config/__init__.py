@@ -1,0 +1,1 @@
+"""Where Wirken's files lie and what the operator wrote into `config.toml`."""

@@ -1,0 +1,68 @@
+"""The configuration that a first command writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from wirken.config.load import ConfigInvalid
+
+_TEMPLATE: Final = """\
+# Wirken's configuration. Unknown keys are refused; what is left out has the value shown here.
+# After a change, restart `wirken run`.
+
+[agents.default]
+model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no network
+# workspace = "/home/me/project"       # where it works; else agents/default/workspace beside this file
+# read_only = ["/home/me/reference"]   # further folders it may read
+# instructions = ""                    # appended to the system prompt
+
+# Ollama on this machine needs no entry. Any server that speaks OpenAI's chat completions:
+# [providers.mine]
+# kind = "openai"                      # or "ollama"
+# base_url = "https://api.example.com/v1"
+# credential = "mine"                  # stored with `wirken credentials add mine`; leave out if it needs none
+
+# [web]
+# port = 18790                         # the page, on this machine only
+
+# [sandbox]
+# mode = "bubblewrap"                  # "off": no walls between the processes, and no command is ever run
+
+# [approvals]
+# ask_seconds = 60                     # to answer at `wirken ask`
+# daemon_seconds = 300                 # to answer anywhere else
+"""
+
+
+def text(model: str) -> str:
+    """Return the commented default configuration with `model` (`<provider>/<model>`)."""
+    # A JSON string is a TOML string too, as long as nothing is written as a surrogate pair and DEL is not bare.
+    return _TEMPLATE.format(model=json.dumps(model, ensure_ascii=False).replace("\x7f", "\\u007f"))
+
+
+def write(path: Path, model: str) -> bool:
+    """Write the default configuration (0600) in its directory (0700); True if this call made the file.
+
+    The file appears complete or not at all; one that exists stays. Raises `ConfigInvalid`.
+    """
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text(model))
+            path.hardlink_to(half)
+        except FileExistsError:
+            return False
+        finally:
+            half.unlink()
+    except OSError as error:
+        raise ConfigInvalid(
+            f"{path} cannot be made: {error.strerror}.",
+            hint="Set WIRKEN_DATA_DIR to a folder that can be written.",
+        ) from None
+    return True

@@ -1,0 +1,122 @@
+"""What `config.toml` may say: one frozen type per table, with bounds; unknown keys are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from wirken.domain import limits
+from wirken.domain.errors import ConfigError
+from wirken.domain.ids import DEFAULT_AGENT
+
+REHEARSAL: Final = "rehearsal"
+"""The built-in model that needs no network."""
+
+OLLAMA: Final = "ollama"
+OLLAMA_URL: Final = "http://127.0.0.1:11434"
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Text = Annotated[str, msgspec.Meta(max_length=65_536)]
+CredentialName = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")]
+
+
+class UnknownProvider(ConfigError):
+    """A model names a provider that the configuration does not know."""
+
+
+class UnknownAgent(ConfigError):
+    """A command names an agent that the configuration does not know."""
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all tables."""
+
+
+class AgentConfig(_Table, frozen=True):
+    """`[agents.NAME]`."""
+
+    model: str = f"{REHEARSAL}/{REHEARSAL}"
+    """`<provider>/<model>`; the model's name may contain further slashes."""
+    workspace: str = ""
+    """Absolute folder, or empty for `<data>/agents/<name>/workspace`."""
+    read_only: tuple[str, ...] = ()
+    """Further absolute folders the agent may read."""
+    instructions: Text = ""
+    """Appended to the system prompt."""
+
+    @property
+    def provider(self) -> str:
+        return self.model.partition("/")[0]
+
+    @property
+    def model_name(self) -> str:
+        return self.model.partition("/")[2]
+
+
+class ProviderConfig(_Table, frozen=True):
+    """`[providers.NAME]`. `credential` is an entry's name in the vault; empty means keyless."""
+
+    kind: Literal["ollama", "openai"]
+    base_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]")]
+    credential: CredentialName = ""
+    num_ctx: Annotated[int, msgspec.Meta(ge=512, le=2**24)] = 8192
+    """Tokens of context that Ollama is told to keep; other kinds do not take it."""
+
+
+class WebConfig(_Table, frozen=True):
+    """`[web]`: the local page."""
+
+    port: Port = limits.PAGE_PORT
+
+
+class SandboxConfig(_Table, frozen=True):
+    """`[sandbox]`. `off` starts the processes without their views, and then no command is run at all."""
+
+    mode: Literal["bubblewrap", "off"] = "bubblewrap"
+
+
+class ApprovalsConfig(_Table, frozen=True):
+    """`[approvals]`: seconds a person has to answer."""
+
+    ask_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = int(limits.APPROVAL_ASK)
+    daemon_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = int(limits.APPROVAL_DAEMON)
+
+
+class Config(_Table, frozen=True):
+    """All of `config.toml`. The agent `default` always exists."""
+
+    agents: dict[str, AgentConfig] = msgspec.field(default_factory=lambda: {str(DEFAULT_AGENT): AgentConfig()})
+    providers: dict[str, ProviderConfig] = msgspec.field(default_factory=dict)
+    web: WebConfig = WebConfig()
+    sandbox: SandboxConfig = SandboxConfig()
+    approvals: ApprovalsConfig = ApprovalsConfig()
+
+    def agent(self, name: str) -> AgentConfig:
+        """Return the agent of that name. Raises `UnknownAgent`."""
+        found = self.agents.get(name)
+        if found is None:
+            known = ", ".join(sorted(self.agents))
+            raise UnknownAgent("There is no agent of that name.", hint=f"config.toml knows: {known}.")
+        return found
+
+    def provider(self, name: str) -> ProviderConfig:
+        """Return how a provider is reached; a local `ollama` needs no entry. Raises `UnknownProvider`.
+
+        `rehearsal` is built in and is not reached at all, so it is unknown here.
+        """
+        found = self.providers.get(name)
+        if found is not None:
+            return found
+        if name == OLLAMA:
+            return ProviderConfig(kind="ollama", base_url=OLLAMA_URL)
+        known = ", ".join(sorted({*self.providers, OLLAMA, REHEARSAL}))
+        raise UnknownProvider(
+            "A model names a provider that config.toml does not have.",
+            hint=f"Known: {known}. Add a [providers.NAME] table or correct the model's first part.",
+        )
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """The vault entries that providers are bound to: all that the outbound process may ask for."""
+        return tuple(sorted({entry.credential for entry in self.providers.values() if entry.credential}))

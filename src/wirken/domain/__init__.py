@@ -1,0 +1,1 @@
+"""The vocabulary that every process shares; computes, touches nothing."""

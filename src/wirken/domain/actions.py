@@ -1,0 +1,99 @@
+"""What a tool call is, and what can be decided about it."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from wirken.domain.ids import ActionKey, AgentId, CallId, ChannelId, PrincipalId, SessionId
+
+
+class Tier(enum.StrEnum):
+    """How far a person is asked: never, once per 30 days, every time."""
+
+    ONE = "tier1"
+    TWO = "tier2"
+    THREE = "tier3"
+
+    @property
+    def rank(self) -> int:
+        return int(self.value[-1])
+
+
+SandboxKind: TypeAlias = Literal["bubblewrap", "none"]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a call will run, and what that place can reach."""
+
+    workspace: str
+    """Absolute path on the machine; the sandbox shows it at /workspace."""
+    sandbox: SandboxKind
+    network: Literal["none"] = "none"
+    read_only: tuple[str, ...] = ()
+
+
+class CanonicalCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One tool call with everything that was decided about: its bytes are what a person approves.
+
+    `arguments` is the exact text that the model sent.
+    """
+
+    tool: str
+    arguments: str
+    agent: AgentId
+    session: SessionId
+    principal: PrincipalId
+    channel: ChannelId
+    place: Place
+
+    def canonical(self) -> bytes:
+        """Return the canonical JSON (RFC 8785): what is hashed, shown, and handed to the runner."""
+        return _encoder.encode(self)
+
+    def digest(self) -> str:
+        """Return the hex SHA-256 over `canonical()`."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call as the model worded it. `arguments` is JSON text, unparsed."""
+
+    id: CallId
+    name: str
+    arguments: str
+
+
+class Allowed(msgspec.Struct, frozen=True, tag="allowed"):
+    """May run now. `rule` names what allowed it, `by` the principal who did, if one did."""
+
+    tier: Tier
+    keys: tuple[ActionKey, ...]
+    rule: str
+    by: str = ""
+
+
+class Denied(msgspec.Struct, frozen=True, tag="denied"):
+    """Must not run. `said` is what the model reads."""
+
+    tier: Tier
+    keys: tuple[ActionKey, ...]
+    rule: str
+    said: str
+    by: str = ""
+
+
+class NeedsApproval(msgspec.Struct, frozen=True, tag="needs_approval"):
+    """A person has to say yes first. `reasons` are sentences for that person."""
+
+    tier: Tier
+    keys: tuple[ActionKey, ...]
+    reasons: tuple[str, ...]
+
+
+Verdict: TypeAlias = Allowed | Denied | NeedsApproval
+
+_encoder = msgspec.json.Encoder(order="sorted")

@@ -1,0 +1,254 @@
+"""The kinds of row in the record: one frozen type per fact, tagged by `kind`.
+
+A row's payload is the fact's fields together with the envelope (`v`, `session`, `seq`, `ts`, `trust`).
+Numbers are integers, a tool call's arguments stay the text that the model sent (docs/record.md).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from wirken.domain.actions import ToolCall
+from wirken.domain.conversation import ToolSpec
+
+FORMAT: Final = 1
+"""The payload's `v`."""
+
+
+class Trust(enum.StrEnum):
+    """Where a row's content comes from; what was read from outside never becomes an instruction."""
+
+    GATEWAY = "gateway"
+    OWNER = "owner"
+    USER = "user"
+    MODEL = "model"
+    TOOL = "tool"
+
+
+Outcome: TypeAlias = Literal["ok", "failed", "denied", "invalid", "stopped", "unknown"]
+"""`failed`: it ran and reports failure. `unknown`: it was interrupted; nobody can say how far it came."""
+
+TurnOutcome: TypeAlias = Literal["finished", "stopped", "failed", "interrupted"]
+
+
+class _Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """Base of all facts: frozen, by keyword, tagged."""
+
+
+class SessionOpened(_Fact, frozen=True, kw_only=True, tag="session_opened"):
+    agent: str
+    channel: str
+    conversation: str
+    principal: str
+    workspace: str
+
+
+class SessionClosed(_Fact, frozen=True, kw_only=True, tag="session_closed"):
+    by: str
+
+
+class SystemPromptSet(_Fact, frozen=True, kw_only=True, tag="system_prompt_set"):
+    text: str
+
+
+class ToolsSet(_Fact, frozen=True, kw_only=True, tag="tools_set"):
+    """The full list that is offered from here on."""
+
+    tools: tuple[ToolSpec, ...]
+
+
+class UserMessageFact(_Fact, frozen=True, kw_only=True, tag="user_message"):
+    text: str
+    principal: str
+    sender: str
+    sender_name: str
+    platform_id: str
+
+
+class TurnStarted(_Fact, frozen=True, kw_only=True, tag="turn_started"):
+    """The user message at row `message_seq` is taken up; until then it is no part of the conversation."""
+
+    message_seq: int
+
+
+class TurnResumed(_Fact, frozen=True, kw_only=True, tag="turn_resumed"):
+    """The gateway had died in this turn and takes it up again, with what was running marked unknown."""
+
+    unknown: int
+
+
+class LlmRequest(_Fact, frozen=True, kw_only=True, tag="llm_request"):
+    """`messages_sha256` and `tools_sha256`: hex SHA-256 of the exact bytes handed to the outbound process."""
+
+    round: int
+    provider: str
+    model: str
+    messages: int
+    messages_sha256: str
+    tools_sha256: str
+
+
+class LlmResponse(_Fact, frozen=True, kw_only=True, tag="llm_response"):
+    round: int
+    stop_reason: str
+    input_tokens: int
+    output_tokens: int
+    latency_ms: int
+    error: str
+
+
+class AssistantMessageFact(_Fact, frozen=True, kw_only=True, tag="assistant_message"):
+    text: str
+
+
+class AssistantToolCalls(_Fact, frozen=True, kw_only=True, tag="assistant_tool_calls"):
+    text: str
+    calls: tuple[ToolCall, ...]
+
+
+class ApprovalRequested(_Fact, frozen=True, kw_only=True, tag="approval_requested"):
+    """A person is asked. `call` is the canonical call, exactly as it is shown; `lease` is its hex SHA-256."""
+
+    approval: str
+    call_id: str
+    call: str
+    lease: str
+    action_keys: tuple[str, ...]
+    tier: str
+    reasons: tuple[str, ...]
+    expires: int
+
+
+class PermissionApproved(_Fact, frozen=True, kw_only=True, tag="permission_approved"):
+    """`scope`: `once`, or `30d` for a remembered Tier 2 grant."""
+
+    approval: str
+    call_id: str
+    lease: str
+    action_keys: tuple[str, ...]
+    tier: str
+    scope: str
+    by: str
+    surface: str
+
+
+class PermissionDenied(_Fact, frozen=True, kw_only=True, tag="permission_denied"):
+    call_id: str
+    tool: str
+    action_key: str
+    action_keys: tuple[str, ...]
+    tier: str
+    rule: str
+    by: str
+
+
+class ToolPermitted(_Fact, frozen=True, kw_only=True, tag="tool_permitted"):
+    """The permit: this row is on disk before the call starts. `call_sha256` binds what may run."""
+
+    call_id: str
+    tool: str
+    call: str
+    call_sha256: str
+    action_keys: tuple[str, ...]
+    tier: str
+    rule: str
+    by: str
+
+
+class ToolResultFact(_Fact, frozen=True, kw_only=True, tag="tool_result"):
+    """`output` is what the model reads. `ended_by` names the limit that ended it, or is empty."""
+
+    call_id: str
+    tool: str
+    success: bool
+    outcome: Outcome
+    output: str
+    exit_code: int | None
+    ended_by: str
+    truncated_bytes: int
+    duration_ms: int
+
+
+class Compaction(_Fact, frozen=True, kw_only=True, tag="compaction"):
+    """From here on the conversation that models see starts at row `first_seq`, after the system prompt."""
+
+    first_seq: int
+    left_out: int
+
+
+class TurnEnded(_Fact, frozen=True, kw_only=True, tag="turn_ended"):
+    outcome: TurnOutcome
+    reason: str
+    rounds: int
+
+
+class Attestation(_Fact, frozen=True, kw_only=True, tag="attestation"):
+    """Ed25519 by the agent's key over the head before this row (docs/record.md, "Attestation")."""
+
+    chain_head_seq: int
+    chain_head_hash: str
+    signature: str
+    signer_pubkey: str
+
+
+class PeerRefused(_Fact, frozen=True, kw_only=True, tag="peer_refused"):
+    """A connection or a frame was turned away."""
+
+    peer: str
+    reason: str
+
+
+class GatewayStarted(_Fact, frozen=True, kw_only=True, tag="gateway_started"):
+    version: str
+    config_sha256: str
+
+
+class GatewayStopped(_Fact, frozen=True, kw_only=True, tag="gateway_stopped"):
+    reason: str
+
+
+class ConfigurationRead(_Fact, frozen=True, kw_only=True, tag="configuration_read"):
+    """What the operator's configuration says, where it bears on decisions."""
+
+    config_sha256: str
+    agents: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+class GrantRevoked(_Fact, frozen=True, kw_only=True, tag="grant_revoked"):
+    agent: str
+    principal: str
+    channel: str
+    action_key: str
+    by: str
+
+
+Fact: TypeAlias = (
+    SessionOpened
+    | SessionClosed
+    | SystemPromptSet
+    | ToolsSet
+    | UserMessageFact
+    | TurnStarted
+    | TurnResumed
+    | LlmRequest
+    | LlmResponse
+    | AssistantMessageFact
+    | AssistantToolCalls
+    | ApprovalRequested
+    | PermissionApproved
+    | PermissionDenied
+    | ToolPermitted
+    | ToolResultFact
+    | Compaction
+    | TurnEnded
+    | Attestation
+    | PeerRefused
+    | GatewayStarted
+    | GatewayStopped
+    | ConfigurationRead
+    | GrantRevoked
+)

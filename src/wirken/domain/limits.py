@@ -1,0 +1,155 @@
+"""Every number that bounds something, with its unit and its reason. Nothing else may hold one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- wire -------------------------------------------------------------------------------------------
+FRAME: Final = 16 * 2**20  # bytes; larger length prefixes are refused before allocating
+NESTING: Final = 64  # levels of pointers in one frame; deeper ones are an attack on the reader's stack
+TRAVERSAL: Final = FRAME // 8 * 2  # words; twice a full frame, so that shared pointers cannot amplify it
+HANDSHAKE_FRAME: Final = 512  # bytes; a handshake message needs 200, and the peer is a stranger yet
+HANDSHAKE_TIME: Final = 5.0  # seconds; a slow-loris peer must not hold a place for longer
+HANDSHAKE_FAILURES: Final = 5  # failures per window that lock a source out
+HANDSHAKE_WINDOW: Final = 60.0  # seconds; the window of the line above
+HANDSHAKE_LOCKOUT: Final = 600.0  # seconds; long enough to make guessing pointless
+LINK_BUFFER: Final = 4 * FRAME  # bytes waiting to be written to one peer; one that does not read is dropped
+LINK_QUESTIONS: Final = 256  # questions of one peer being answered at once
+REFUSALS_RECORDED: Final = 30  # refused connections per HANDSHAKE_WINDOW that get a row each; a flood gets no more
+CONNECTIONS: Final = 64  # peers of the gateway at once; six wings, adapters and a few terminals
+
+# --- text -------------------------------------------------------------------------------------------
+MESSAGE: Final = 256 * 1024  # bytes of UTF-8 in one inbound message; a book chapter, not a flood
+ARGUMENTS: Final = 1 * 2**20  # bytes of one tool call's arguments; the largest file write in one call
+PLATFORM_ID: Final = 256  # characters of a platform's message id
+SENDER_NAME: Final = 128  # characters of a displayed sender name
+
+# --- turns ------------------------------------------------------------------------------------------
+TOOL_ROUNDS: Final = 20  # model rounds with tool calls in one turn; beyond that a model is looping
+TOOL_CALLS: Final = 32  # calls in one round; more in one breath is a flood
+TURN_QUEUE: Final = 16  # messages waiting for their turn in one session
+ANSWER: Final = 1 * 2**20  # bytes of one model answer, text and reasoning together
+MODEL_TIME: Final = 600.0  # seconds for one completion; slow local models take minutes
+MODEL_STALL: Final = 120.0  # seconds without a byte from the model, once it has started to answer
+MODEL_CONNECT: Final = 10.0  # seconds to reach a provider, TLS included
+PROVIDER_TRIES: Final = 5  # attempts before a provider's trouble is reported
+MODEL_RETRY_FIRST: Final = 0.25  # seconds before the second attempt; doubles from there
+MODEL_RETRY_WAIT: Final = 30.0  # seconds of waiting between attempts in all; a person is waiting too
+MODEL_STREAM: Final = 64 * 2**20  # bytes of one answer as it travels: an ANSWER in tokens of 4 letters
+MODEL_CALLS: Final = 256  # calls read from one answer; the gateway runs TOOL_CALLS of them, refuses the rest
+MODEL_LINE: Final = 4 * 2**20  # bytes of one line of a stream: a whole ANSWER with JSON escapes
+MODEL_ERROR: Final = 64 * 1024  # bytes read of a provider's error page
+MODEL_SAID: Final = 300  # characters of a provider's own words in an error sentence
+MODEL_LIST: Final = 4 * 2**20  # bytes of a list of models; the largest aggregator's has 1 MB
+MODEL_NAMES: Final = 1000  # names taken from such a list
+MODEL_DRAIN: Final = 0.5  # seconds a finished answer has to end its body, so that the connection can be kept
+MODEL_CONNECTIONS: Final = 64  # connections to one provider at once
+MODEL_IDLE: Final = 30.0  # seconds an idle connection is kept; servers drop theirs after about a minute
+PROVIDER_STATUS: Final = 5.0  # seconds a provider has to say whether it is there
+SCRUB_SHORTEST: Final = 8  # bytes; shorter "keys" are placeholders such as `ollama`, and plain words
+REHEARSAL_LINES: Final = 200  # lines one message to the rehearsal model may have
+SUBAGENT_DEPTH: Final = 4  # levels of delegation; deeper trees cannot be supervised by a person
+CONTEXT_CHARACTERS: Final = 400_000  # of a conversation that is sent to a model of unknown window (about 100k tokens)
+CHARACTERS_PER_TOKEN: Final = 4  # for estimating; the usual ratio of English text
+
+# --- decisions --------------------------------------------------------------------------------------
+APPROVAL_ASK: Final = 60.0  # seconds a person at `wirken ask` has to answer
+APPROVAL_DAEMON: Final = 300.0  # seconds on every other surface
+GRANT_LIFETIME: Final = 30 * 86_400  # seconds a remembered Tier 2 approval lives
+DENIALS_PER_TURN: Final = 3  # denials after which a turn ends: the model is pushing
+
+# --- sandbox ----------------------------------------------------------------------------------------
+EXEC_TIME: Final = 300.0  # seconds of wall clock for one command
+EXEC_MEMORY: Final = 512 * 2**20  # bytes for the whole process tree of one command
+EXEC_PROCESSES: Final = 256  # processes and threads of one command
+EXEC_TMP: Final = 64 * 2**20  # bytes of /tmp in the sandbox
+EXEC_OUTPUT_HEAD: Final = 48 * 1024  # bytes kept from the start of a command's output
+EXEC_OUTPUT_TAIL: Final = 16 * 1024  # bytes kept from its end, where errors usually stand
+EXEC_FILES: Final = 1024  # open descriptors per process
+EXEC_FILE_SIZE: Final = 1 * 2**30  # bytes of the largest file a command may write
+EXEC_PARALLEL: Final = 8  # commands at once; 8 x 512 MiB is what a laptop can give
+EXEC_ARGV: Final = 256  # elements of an argv array
+EXEC_OUTPUT_NOTES: Final = 256  # bytes of the tail kept free for saying what was cut and what ended it
+EXEC_SETUP: Final = 10.0  # seconds bubblewrap has to build a sandbox; it takes 3 ms, more on a loaded machine
+EXEC_CLEAR: Final = 5.0  # seconds the kernel has to clear away a killed process tree
+EXEC_WATCH: Final = 0.05  # seconds between looks of the watchdog; a hog fills about 100 MiB meanwhile
+EXEC_WATCH_CGROUP: Final = 0.25  # seconds between looks at a cgroup, where the kernel holds the limit itself
+PERMITS_REMEMBERED: Final = 4096  # permits the runner remembers having used, so that none runs twice
+
+# --- files ------------------------------------------------------------------------------------------
+FILE_READ: Final = 256 * 1024  # bytes one read_file returns; a model cannot use more at once
+FILE_WRITE: Final = 1 * 2**20  # bytes one write_file takes
+LISTING: Final = 1000  # directory entries one list_files returns
+PATH: Final = 4096  # bytes of a path, as PATH_MAX
+FILE_SCAN: Final = 64 * 2**20  # bytes read_file searches for the first line asked for
+LINKS: Final = 8  # links one name may lead through when written; longer chains are loops
+RESOLVE_RETRIES: Final = 64  # times a path is resolved again when a rename races with it (openat2(2), EAGAIN)
+
+# --- credentials ------------------------------------------------------------------------------------
+CREDENTIAL: Final = 64 * 1024  # bytes of one stored value; a service account file has 2 kB
+ROTATION_DUE: Final = 90 * 86_400  # seconds after which a credential should be changed
+ROTATION_WARNING: Final = 7 * 86_400  # seconds before that at which Wirken starts to say so
+KEYCHAIN_TIME: Final = 3.0  # seconds the OS keychain has to answer; D-Bus hangs on servers
+ARGON2_MEMORY: Final = 64 * 2**20  # bytes; stretches the passphrase (RFC 9106, second recommendation)
+ARGON2_PASSES: Final = 3  # passes over that memory
+PASSPHRASE_SHORTEST: Final = 8  # bytes; shorter ones are guessed offline in hours even when stretched
+PASSPHRASE: Final = 1024  # bytes; a sentence, not a file
+CREDENTIALS: Final = 256  # stored at once; the list of all of them fits into one frame of the vault
+LAST_USED_STEP: Final = 60  # seconds between notes of a credential's last use; each costs a commit
+VAULT_FRAME: Final = CREDENTIAL + 4096  # bytes; the largest question is one value with its name
+VAULT_PAIRS: Final = 64  # socketpairs of children; six roles and a runner per `ask --workspace`
+VAULT_OPERATORS: Final = 8  # terminals connected to the vault at once; the oldest gives way
+SESSION_ID: Final = 512  # bytes of a session id, sub-agents' suffixes included
+
+# --- record -----------------------------------------------------------------------------------------
+COMMIT_GROUP: Final = 512  # rows in one transaction; bounds what one fsync may hold back
+RECORD_KEPT: Final = 90 * 86_400  # seconds; retention by default
+SESSION_IDLE: Final = 24 * 3600  # seconds after which `--continue` starts a new session
+
+# --- processes --------------------------------------------------------------------------------------
+READY_TIME: Final = 10.0  # seconds a child has to report ready, on a slow disk with cold caches
+STOP_TIME: Final = 1.5  # seconds a child has to end by itself; `run` promises 2 s in all
+RESTART_FIRST: Final = 0.1  # seconds before the first restart of a dead child
+RESTART_LONGEST: Final = 30.0  # seconds between restarts of a child that keeps dying
+RESTART_FORGET: Final = 60.0  # seconds up after which a child's earlier deaths no longer count
+STOP_CONVERSING: Final = 1.1  # seconds after which gateway and page no longer hold up the stop of the rest
+STOP_WORKING: Final = 1.3  # seconds after which runner and outbound no longer hold up the stop of the vault
+STOP_PATIENCE: Final = 10.0  # seconds `wirken stop` waits; five times what a stop may take
+CONTROL_LINE: Final = 16 * 1024  # bytes of one question to the supervisor; two paths of PATH bytes fit
+CONTROL_CONNECTIONS: Final = 32  # terminals that talk to the supervisor at once
+WORKSPACES: Final = 16  # further runners at once; each costs 20 MB
+START_POLL: Final = 0.02  # seconds between looks at a supervisor that is just starting or ending
+OLLAMA_PROBE: Final = 0.3  # seconds a local Ollama has to answer when the first configuration is made
+SANDBOX_PROBE: Final = 5.0  # seconds the trial of the process views may take; it needs 30 ms
+REDIAL_LONGEST: Final = 2.0  # seconds between two tries to reach a gateway that restarts
+VAULT_POLL: Final = 0.3  # seconds between two looks whether a sealed vault was opened
+VAULT_ANSWER: Final = 10.0  # seconds the vault has to answer; a signature takes 1 ms
+SOCKET_ADDRESS: Final = 107  # bytes of a Unix socket's path, without the closing zero (unix(7))
+
+# --- page -------------------------------------------------------------------------------------------
+PAGE_PORT: Final = 18790  # the page's port on loopback
+PAGE_STREAMS: Final = 32  # open event streams; a few tabs per person
+PAGE_BODY: Final = MESSAGE * 2  # bytes of a request body; a JSON-escaped message fits
+PAGE_QUEUE: Final = 512  # events waiting for one slow browser; beyond that it is told to reload
+PAGE_ACCEPT: Final = 30.0  # seconds the gateway has to put a message's row on disk; a slow disk takes one
+PAGE_BEAT: Final = 15.0  # seconds of silence after which an event stream shows that it lives; proxies cut at 30
+PAGE_STALL: Final = 30.0  # seconds a browser may leave an event unread; a suspended laptop comes back by itself
+PAGE_KEEP_ALIVE: Final = 75.0  # seconds an idle connection is kept; each new one costs a look into the TCP table
+PAGE_REFUSED: Final = 1.0  # seconds a refused connection lives, so that its 403 is read before it closes
+PAGE_REFUSED_LINES: Final = 10.0  # seconds between two log lines about refused connections; a flood is one line
+PAGE_ENDING: Final = 0.5  # seconds answers may still take while the process ends, of STOP_TIME's 1.5
+TCP_TABLE: Final = 64 * 2**20  # bytes read of a kernel TCP table; 400,000 connections
+
+# Used when started as root: no child stays root. Chosen from the range that Debian leaves to local
+# administrators' daemons (Debian Policy 9.2.2: 60000-64999 is reserved for such numbers).
+SERVICE_UID: Final = 64_370  # uid and gid
+
+# --- gateway ----------------------------------------------------------------------------------------
+SESSIONS_LOADED: Final = 256  # sessions kept in memory; an idle one is rebuilt from its rows when needed
+TOOL_OUTPUT: Final = 320 * 1024  # bytes of one result that reach the record and the model
+MODEL_TRIES: Final = 3  # requests in one round, when the outbound process is lost before it answered
+RESUMES: Final = 1  # times a turn is taken up again after a crash; more would be a crash loop
+VAULT_WAIT: Final = 5.0  # seconds an attestation waits for a vault that is restarting
+EXEC_GRACE: Final = (
+    15.0  # seconds on top of EXEC_TIME before a runner that does not answer is given up; covers its clean-up
+)

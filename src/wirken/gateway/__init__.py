@@ -1,0 +1,1 @@
+"""The gateway process: knows who speaks, decides, records, and lets others act. Holds no secret, no network."""

@@ -1,0 +1,1 @@
+"""One turn: from a recorded message to an attested answer."""

@@ -1,0 +1,190 @@
+"""One turn: ask the model, carry out what it proposes, until it answers; at most `limits.TOOL_ROUNDS` rounds.
+
+Every step is on disk before it is taken, so that a turn can be taken up from its rows alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from wirken.domain import limits
+from wirken.domain.actions import ToolCall
+from wirken.domain.clock import Clock
+from wirken.domain.errors import Unavailable, WirkenError
+from wirken.domain.events import (
+    AssistantMessageFact,
+    AssistantToolCalls,
+    Compaction,
+    Fact,
+    LlmRequest,
+    LlmResponse,
+    Outcome,
+    Trust,
+    TurnEnded,
+    TurnOutcome,
+    TurnStarted,
+)
+from wirken.domain.ids import CallId
+from wirken.domain.text import clean
+from wirken.gateway.agent.dispatch import Dispatcher, invalid, result
+from wirken.gateway.agent.model import Answer
+from wirken.gateway.agent.seat import Seat
+from wirken.gateway.log import RecordFailed
+from wirken.gateway.sessions import OpenTurn, Session
+from wirken.ipc.link import LinkLost
+from wirken.record.conversation import sha256_hex
+
+AskModel = Callable[[Seat, Session, bytes, bytes], Awaitable[Answer]]
+
+_STOPPED = "Stopped before it finished; what it had done by then stays."
+_FAILED = "Not finished: the turn failed."
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRunner:
+    """Runs turns. `ask` puts messages and tools (JSON) to the model and streams its text to the surfaces."""
+
+    dispatcher: Dispatcher
+    ask: AskModel
+    clock: Clock
+
+    async def run(self, session: Session, seat: Seat) -> TurnEnded:
+        """Start the next waiting message's turn, or go on with the open one, and bring it to its end row.
+
+        Cancelling the task ends the turn as `stopped`. Raises `RecordFailed` only.
+        """
+        try:
+            ended = await self._rounds(session, seat)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            task.uncancel()
+            ended = _ended(session, "stopped", "Stopped.")
+            await session.record(*leftovers(session, _STOPPED, running="stopped"), ended)
+        except RecordFailed:
+            raise
+        except WirkenError as error:
+            ended = _ended(session, "failed", f"{error} {error.advice}".strip())
+            await session.record(*leftovers(session, _FAILED, running="unknown"), ended)
+        fact = ended[1]
+        assert isinstance(fact, TurnEnded)
+        return fact
+
+    async def _rounds(self, session: Session, seat: Seat) -> tuple[Trust, Fact]:
+        if session.turn is None:
+            session.begin((Trust.GATEWAY, TurnStarted(message_seq=session.waiting[0])))
+        turn = session.turn
+        assert turn is not None
+        for number in range(turn.rounds + 1, limits.TOOL_ROUNDS + 1):
+            answer, response = await self._round(session, seat, number)
+            if answer.error:
+                ended = _ended(session, "failed", answer.error)
+                await session.record((Trust.GATEWAY, response), ended)
+                return ended
+            if not answer.calls:
+                return await _finish(session, answer, response)
+            calls = _numbered(turn, number, answer)
+            said = (Trust.MODEL, AssistantToolCalls(text=answer.text, calls=calls))
+            await session.record((Trust.GATEWAY, response), said)
+            for index, call in enumerate(calls):
+                if index < limits.TOOL_CALLS:
+                    await self.dispatcher.dispatch(session, seat, call)
+                else:
+                    await session.record((Trust.GATEWAY, invalid(call, "Too many calls in one round; not run.")))
+        ended = _ended(
+            session, "failed", f"The model asked for tools in {limits.TOOL_ROUNDS} rounds without an answer."
+        )
+        await session.record(ended)
+        return ended
+
+    async def _round(self, session: Session, seat: Seat, number: int) -> tuple[Answer, LlmResponse]:
+        """Ask once, and again when the outbound process was lost before the answer was complete."""
+        for attempt in range(1, limits.MODEL_TRIES + 1):
+            _compact(session, seat)
+            messages, tools = session.conversation.messages_json(), session.conversation.tools_json()
+            await session.record((Trust.GATEWAY, _request(session, seat, number, messages, tools)))
+            started = self.clock.monotonic()
+            try:
+                answer = await self.ask(seat, session, messages, tools)
+            except LinkLost as error:
+                lost = Answer(error=str(error))
+                await session.record((Trust.GATEWAY, _response(number, lost, self.clock.monotonic() - started)))
+                if attempt == limits.MODEL_TRIES:
+                    raise Unavailable("The model could not be asked: the outbound process keeps failing.") from None
+                continue
+            return answer, _response(number, answer, self.clock.monotonic() - started)
+        raise AssertionError("the loop returns or raises")
+
+
+def leftovers(session: Session, said: str, *, running: Outcome) -> list[tuple[Trust, Fact]]:
+    """Return the rows that close what an open turn had begun: its request, and each call without a result.
+
+    `running` is the outcome of calls that had their permit; the others never started: `stopped`.
+    """
+    turn = session.turn
+    if turn is None:
+        return []
+    facts: list[tuple[Trust, Fact]] = []
+    if turn.asking:
+        facts.append((Trust.GATEWAY, _response(turn.rounds, Answer(error=said), 0)))
+    for call in turn.calls.values():
+        outcome: Outcome = running if call.id in turn.permitted else "stopped"
+        facts.append((Trust.GATEWAY, result(call, outcome, said)))
+    return facts
+
+
+async def _finish(session: Session, answer: Answer, response: LlmResponse) -> tuple[Trust, Fact]:
+    if not answer.text.strip():
+        ended = _ended(session, "failed", "The model gave an empty answer.")
+        await session.record((Trust.GATEWAY, response), ended)
+        return ended
+    ended = _ended(session, "finished", "")
+    said = (Trust.MODEL, AssistantMessageFact(text=answer.text))
+    await session.record((Trust.GATEWAY, response), said, ended)
+    return ended
+
+
+def _compact(session: Session, seat: Seat) -> None:
+    """Leave out the oldest exchanges where the conversation would not fit the model's window."""
+    cut = session.conversation.oldest_kept_within(seat.context)
+    if cut is not None:
+        before = session.conversation.count
+        kept = session.conversation.count_from(cut)
+        session.begin((Trust.GATEWAY, Compaction(first_seq=cut, left_out=before - kept)))
+
+
+def _request(session: Session, seat: Seat, number: int, messages: bytes, tools: bytes) -> LlmRequest:
+    return LlmRequest(
+        round=number,
+        provider=seat.provider,
+        model=seat.model,
+        messages=session.conversation.count,
+        messages_sha256=sha256_hex(messages),
+        tools_sha256=sha256_hex(tools),
+    )
+
+
+def _response(number: int, answer: Answer, seconds: float) -> LlmResponse:
+    return LlmResponse(
+        round=number,
+        stop_reason=clean(answer.completed.stop_reason)[:64],
+        input_tokens=answer.completed.input_tokens,
+        output_tokens=answer.completed.output_tokens,
+        latency_ms=int(seconds * 1000),
+        error=answer.error,
+    )
+
+
+def _numbered(turn: OpenTurn, number: int, answer: Answer) -> tuple[ToolCall, ...]:
+    """Give each call an id of ours: providers repeat theirs, or give none."""
+    return tuple(
+        ToolCall(CallId(f"t{turn.message_seq}r{number}c{index}"), clean(call.name)[:128], clean(call.arguments))
+        for index, call in enumerate(answer.calls)
+    )
+
+
+def _ended(session: Session, outcome: TurnOutcome, reason: str) -> tuple[Trust, Fact]:
+    rounds = 0 if session.turn is None else session.turn.rounds
+    return Trust.GATEWAY, TurnEnded(outcome=outcome, reason=reason, rounds=rounds)

@@ -1,0 +1,91 @@
+"""Meets whoever connects: kernel uid, handshake, and then a receiver that fits the proven role."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from wirken.domain import limits
+from wirken.domain.errors import WirkenError
+from wirken.domain.events import PeerRefused, Trust
+from wirken.domain.ids import OPERATIONS, RoleName
+from wirken.domain.text import shown
+from wirken.gateway.log import AuditLog
+from wirken.ipc import handshake, peer
+from wirken.ipc.calls.vault import KeyReply, PeerKey
+from wirken.ipc.lifeline import Lifeline
+from wirken.ipc.link import Link, Receiver
+
+_log: Final = logging.getLogger("wirken.gateway")
+OPERATOR: Final = RoleName("operator")
+
+ReceiverFor = Callable[[RoleName], Receiver]
+"""Gives what stands behind a link of a role. Raises `ProtocolError` for a role that has no business here."""
+
+
+@dataclass(slots=True)
+class Door:
+    """Two listeners: `gateway.sock` for wings and channels, `operator.sock` for the owner's terminals.
+
+    On the first the peer proves its role with the key that the vault registered. The second lies in no
+    process's view, and the kernel's word on the uid is the proof (docs/adr/0003).
+    """
+
+    log: AuditLog
+    lifeline: Lifeline
+    seed: handshake.Identity
+    lockout: peer.Lockout
+    owner_uid: int
+    own_uid: int
+    receiver_for: ReceiverFor
+    welcome: Callable[[Link], Awaitable[None]]
+    _meeting: set[asyncio.Task[None]] = field(default_factory=set)
+    _links: set[Link] = field(default_factory=set)
+
+    async def serve(self, listener: socket.socket, *, operators: bool) -> None:
+        """Accept until cancelled; each meeting is a task, so that a slow stranger holds up nobody."""
+        listener.setblocking(False)
+        loop = asyncio.get_running_loop()
+        while True:
+            sock, _ = await loop.sock_accept(listener)
+            self._links = {link for link in self._links if not link.closed.is_set()}
+            if len(self._meeting) + len(self._links) >= limits.CONNECTIONS:
+                peer.close_quietly(sock)
+                continue
+            task = loop.create_task(self._meet(sock, operators=operators))
+            self._meeting.add(task)
+            task.add_done_callback(self._meeting.discard)
+
+    async def _meet(self, sock: socket.socket, *, operators: bool) -> None:
+        sock.setblocking(False)
+        socket_name = "operator.sock" if operators else "gateway.sock"
+        try:
+            role = await self._role(sock, operators=operators)
+            link = await peer.adopt(sock, role, self.receiver_for(role))
+        except (WirkenError, OSError) as error:
+            peer.close_quietly(sock)
+            await self._refused(socket_name, str(error))
+            return
+        self._links.add(link)
+        await self.welcome(link)
+
+    async def _role(self, sock: socket.socket, *, operators: bool) -> RoleName:
+        uid = peer.credentials(sock).uid
+        if uid not in ({self.owner_uid} if operators else {self.own_uid}):
+            raise peer.StrangerRefused(f"A process of uid {uid} tried to connect.")
+        if operators:
+            return OPERATOR
+        return await peer.meet(sock, self.seed.seed, self._key_of, self.lockout)
+
+    async def _key_of(self, role: RoleName) -> bytes:
+        return (await self.lifeline.vault.call(PeerKey(role), KeyReply)).key
+
+    async def _refused(self, socket_name: str, reason: str) -> None:
+        _log.warning("refused a connection on %s: %s", socket_name, reason)
+        if not self.lockout.worth_a_row():
+            return
+        await self.log.append(OPERATIONS, (Trust.GATEWAY, PeerRefused(peer=socket_name, reason=shown(reason))))

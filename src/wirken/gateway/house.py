@@ -1,0 +1,187 @@
+"""Puts the gateway's parts together, opens for business, and closes in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+
+from wirken import __version__
+from wirken.config.load import Loaded
+from wirken.config.paths import Paths
+from wirken.domain.actions import CanonicalCall, Verdict
+from wirken.domain.clock import Clock
+from wirken.domain.errors import ProtocolError, WirkenError
+from wirken.domain.events import ConfigurationRead, GatewayStarted, GatewayStopped, Trust
+from wirken.domain.ids import OPERATIONS, RoleName
+from wirken.gateway.agent.dispatch import Dispatcher
+from wirken.gateway.agent.model import OUTBOUND, Answer, ask_model
+from wirken.gateway.agent.seat import Seat
+from wirken.gateway.agent.turn import TurnRunner
+from wirken.gateway.approvals import Approvals
+from wirken.gateway.connection import SurfacePeer, WingPeer, attach, surface_peer
+from wirken.gateway.desk import Desk
+from wirken.gateway.door import OPERATOR, Door
+from wirken.gateway.hub import Hub
+from wirken.gateway.intake import Intake
+from wirken.gateway.log import AuditLog
+from wirken.gateway.router import RUNNER, Router
+from wirken.gateway.sessions import Session, Sessions
+from wirken.gateway.store import StateStore
+from wirken.gateway.tools.carry import Carrier
+from wirken.gateway.tools.catalogue import catalogue
+from wirken.gateway.wings import Wings
+from wirken.ipc import peer
+from wirken.ipc.calls.runner import SandboxReport, SandboxStatus
+from wirken.ipc.frames import Delta
+from wirken.ipc.handshake import Identity
+from wirken.ipc.lifeline import Lifeline
+from wirken.ipc.link import Link, Receiver
+from wirken.permissions.decide import decide
+from wirken.permissions.gates import GATES
+
+_log = logging.getLogger("wirken.gateway")
+WEB = RoleName("web")
+_UNKNOWN = SandboxReport(kind="none", limits="", reason="The runner has not reported yet.", fix="")
+
+
+class House:
+    """The gateway's parts. `failed` is set when it must end because it cannot go on safely."""
+
+    def __init__(self, paths: Paths, loaded: Loaded, clock: Clock, lifeline: Lifeline) -> None:
+        self.paths, self.loaded, self.clock, self.lifeline = paths, loaded, clock, lifeline
+        self.failed = asyncio.Event()
+        self.hub, self.wings = Hub(), Wings()
+        self.log = AuditLog(self.paths.audit_db, self.clock, self.failed.set)
+        self.store = StateStore(self.paths.state_db)
+        self.router = Router(self.loaded.config, self.paths)
+        self.approvals = Approvals(self.hub, self.store, self.clock)
+        tools = catalogue()
+        dispatcher = Dispatcher(self.log, tools, self._decide, self.approvals, Carrier(self.wings))
+        self.intake = Intake(
+            log=self.log,
+            sessions=Sessions(self.log),
+            router=self.router,
+            hub=self.hub,
+            turns=TurnRunner(dispatcher, self._ask, self.clock),
+            tools=tools,
+            vault=self.lifeline.vault,
+            failed=self.failed.set,
+            runner_known=self._runner_known,
+        )
+        self.desk = Desk(
+            paths=self.paths,
+            log=self.log,
+            store=self.store,
+            approvals=self.approvals,
+            intake=self.intake,
+            router=self.router,
+            wings=self.wings,
+            vault=self.lifeline.vault,
+            clock=self.clock,
+            started=self.clock.now(),
+            sandbox=_UNKNOWN,
+        )
+
+    async def run(self, listener: socket.socket, operators: socket.socket, owner_uid: int) -> None:
+        """Serve until the supervisor says stop or the record fails."""
+        self.log.observers.append(self.hub.committed)
+        self.log.start()
+        await self._opened()
+        door = self._door(await self.lifeline.identity(), owner_uid)
+        loop = asyncio.get_running_loop()
+        serving = [
+            loop.create_task(door.serve(listener, operators=False)),
+            loop.create_task(door.serve(operators, operators=True)),
+        ]
+        recovering = loop.create_task(self.intake.recover())
+        self.lifeline.ready()
+        ends = [
+            loop.create_task(self.lifeline.stopping.wait()),
+            loop.create_task(self.failed.wait()),
+            *serving,
+        ]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in (*serving, recovering):
+            task.cancel()
+        if not self.failed.is_set():
+            await self._closed()
+
+    async def _opened(self) -> None:
+        config = self.loaded.config
+        await self.log.append(
+            OPERATIONS,
+            (Trust.GATEWAY, GatewayStarted(version=__version__, config_sha256=self.loaded.sha256)),
+            (
+                Trust.OWNER,
+                ConfigurationRead(
+                    config_sha256=self.loaded.sha256,
+                    agents=tuple(config.agents),
+                    models=tuple(agent.model for agent in config.agents.values()),
+                ),
+            ),
+        )
+
+    async def _closed(self) -> None:
+        await self.intake.close()
+        await self.log.append(OPERATIONS, (Trust.GATEWAY, GatewayStopped(reason="asked to stop")))
+        self.log.close()
+        self.store.close()
+
+    def _door(self, identity: Identity, owner_uid: int) -> Door:
+        return Door(
+            log=self.log,
+            lifeline=self.lifeline,
+            seed=identity,
+            lockout=peer.Lockout(self.clock),
+            owner_uid=owner_uid,
+            own_uid=os.getuid(),
+            receiver_for=self._receiver_for,
+            welcome=self._welcome,
+        )
+
+    # --- links ----------------------------------------------------------------------------------------
+
+    def _receiver_for(self, role: RoleName) -> Receiver:
+        if role in (OPERATOR, WEB):
+            return surface_peer(self.hub, self.intake, self.desk, operator=role == OPERATOR)
+        if role == OUTBOUND or role.partition("-")[0] == RUNNER:
+            return WingPeer(self.wings)
+        raise ProtocolError("This role has no business at the gateway.")
+
+    async def _welcome(self, link: Link) -> None:
+        if isinstance(link.receiver, SurfacePeer):
+            attach(link.receiver, link)
+            return
+        if link.peer == RUNNER:
+            await self._look_at_sandbox(link)
+        await self.wings.arrived(link.peer, link)
+
+    async def _look_at_sandbox(self, link: Link) -> None:
+        try:
+            report = await link.call(SandboxStatus(), SandboxReport)
+        except WirkenError as error:
+            report = SandboxReport(kind="none", limits="", reason=str(error), fix=error.advice)
+        self.desk.sandbox = report
+        self.router.sandbox = "bubblewrap" if report.kind == "bubblewrap" else "none"
+
+    async def _runner_known(self) -> None:
+        """Return once the runner has said what it can do, or did not come up."""
+        if self.desk.sandbox is _UNKNOWN:
+            try:
+                await self.wings.get(RUNNER)
+            except WirkenError as error:
+                _log.warning("going on without a runner: %s", error)
+
+    # --- ports ----------------------------------------------------------------------------------------
+
+    def _decide(self, call: CanonicalCall, seat: Seat) -> Verdict:
+        now = self.clock.now()
+        return decide(call, GATES, lambda key: self.store.is_granted(seat.holder, key, now))
+
+    async def _ask(self, seat: Seat, session: Session, messages: bytes, tools: bytes) -> Answer:
+        def shown(text: str) -> None:
+            self.hub.tell(session.id, Delta(session.id, text))
+
+        return await ask_model(self.wings, seat, messages, tools, shown)

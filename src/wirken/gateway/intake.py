@@ -1,0 +1,219 @@
+"""From a person's message to its turn: who and where, on disk, acknowledged, then one turn at a time per session."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from wirken.domain import limits
+from wirken.domain.errors import Refused, UsageError, WirkenError
+from wirken.domain.events import Fact, SessionOpened, Trust, TurnEnded, TurnResumed, UserMessageFact
+from wirken.domain.ids import OWNER, SessionId, conversation_id, session_id
+from wirken.domain.text import clean
+from wirken.gateway.agent.assemble import system_prompt, tools_offered
+from wirken.gateway.agent.attest import AsksVault, attest
+from wirken.gateway.agent.turn import TurnRunner, leftovers
+from wirken.gateway.hub import Hub, Surface
+from wirken.gateway.log import AuditLog, RecordFailed
+from wirken.gateway.router import Router, Wish
+from wirken.gateway.sessions import Session, SessionIsClosed, Sessions
+from wirken.gateway.tools.catalogue import Tool
+from wirken.ipc.frames import Accepted, Inbound, Over
+
+_log = logging.getLogger("wirken.gateway")
+_CRASHED: Final = "The gateway ended while this ran; the outcome is unknown. It was not run again."
+
+
+class TooMuch(Refused):
+    """A message that is too long, or one too many."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """Takes messages and runs their turns."""
+
+    log: AuditLog
+    sessions: Sessions
+    router: Router
+    hub: Hub
+    turns: TurnRunner
+    tools: dict[str, Tool]
+    vault: AsksVault
+    failed: Callable[[], None]
+    runner_known: Callable[[], Awaitable[None]]
+    """Waits, once, until it is known whether commands can be run here."""
+    _wishes: dict[tuple[SessionId, int], Wish] = field(default_factory=dict)
+    _drains: dict[SessionId, asyncio.Task[None]] = field(default_factory=dict)
+    _closing: bool = False
+
+    async def accept(self, surface: Surface, message: Inbound, wish: Wish) -> Accepted:
+        """Put the message on record and queue its turn; return once its row is on disk.
+
+        A message whose platform id is known gets the stored row again. Raises `Refused`, `UsageError`,
+        `RecordFailed`.
+        """
+        _check(message)
+        await self.runner_known()
+        agent = self.router.agent(message.agent)
+        session = self.sessions.get(session_id(agent, surface.channel, conversation_id(message.conversation)))
+        known = session.seen.get(message.platform_id)
+        if known is None:
+            await self._ready_for_more(session)
+            known = session.seen.get(message.platform_id)
+        if known is None:
+            known = await self._record(session, message, wish)
+        surface.sessions.add(session.id)
+        self._start(session)
+        return Accepted(message.platform_id, session.id, known)
+
+    async def _ready_for_more(self, session: Session) -> None:
+        if session.closed:
+            raise SessionIsClosed("This session was closed.")
+        if self._closing:
+            raise Refused("Wirken is stopping.", hint="Say it again when it runs.")
+        if len(session.waiting) >= limits.TURN_QUEUE:
+            raise TooMuch(f"{limits.TURN_QUEUE} messages wait in this conversation already.")
+        if session.unattested and session.id not in self._drains:
+            await attest(self.vault, session)
+
+    async def _record(self, session: Session, message: Inbound, wish: Wish) -> int:
+        entries: list[tuple[Trust, Fact]] = []
+        if not session.opened:
+            opened = SessionOpened(
+                agent=session.agent,
+                channel=session.channel,
+                conversation=session.id.split("/")[2],
+                principal=OWNER,
+                workspace=self.router.workspace(session.agent, wish),
+            )
+            entries.append((Trust.GATEWAY, opened))
+        if session.turn is None and not session.waiting:
+            entries += self._preamble(session)
+        said = UserMessageFact(
+            text=clean(message.text),
+            principal=OWNER,
+            sender=clean(message.sender),
+            sender_name=clean(message.sender_name),
+            platform_id=message.platform_id,
+        )
+        done = session.begin(*entries, (Trust.OWNER, said), unfinished=True)
+        seq = session.seen[message.platform_id]
+        self._wishes[session.id, seq] = wish
+        await asyncio.shield(done)
+        return seq
+
+    def _preamble(self, session: Session) -> list[tuple[Trust, Fact]]:
+        """Return the rows for a system prompt or tool list that is not the one on record."""
+        prompt = system_prompt(self.router.config.agent(session.agent).instructions)
+        offered = tools_offered(self.tools, sandbox=self.router.sandbox != "none")
+        changed: list[tuple[Trust, Fact]] = []
+        if session.prompt != prompt.text:
+            changed.append((Trust.GATEWAY, prompt))
+        if session.tools != offered:
+            changed.append((Trust.GATEWAY, offered))
+        return changed
+
+    # --- running turns --------------------------------------------------------------------------------
+
+    def _start(self, session: Session) -> None:
+        if session.id in self._drains or self._closing or (session.turn is None and not session.waiting):
+            return
+        drain = asyncio.get_running_loop().create_task(self._drain(session))
+        self._drains[session.id] = drain
+        drain.add_done_callback(lambda _: self._drained(session))
+
+    def _drained(self, session: Session) -> None:
+        self._drains.pop(session.id, None)
+        self.sessions.forget_idle(limits.SESSIONS_LOADED)
+        self._start(session)
+
+    async def _drain(self, session: Session) -> None:
+        """Run the session's turns one after another. One bad turn must not end the gateway."""
+        while (session.turn is not None or session.waiting) and not self._closing:
+            try:
+                await self._turn(session)
+            except RecordFailed:
+                self.failed()
+                return
+            except Exception:  # noqa: BLE001  # one of the two loops that must outlive one bad message
+                # What an unforeseen error left half done is known from the rows alone: start anew from them.
+                _log.exception("a turn failed in a way that was not foreseen")
+                self.failed()
+                return
+
+    async def _turn(self, session: Session) -> None:
+        open_turn = session.turn
+        seq = open_turn.message_seq if open_turn is not None else session.waiting[0]
+        wish = self._wishes.pop((session.id, seq), Wish(interactive=session.channel != "terminal"))
+        seat = self.router.seat(session, wish)
+        session.task = asyncio.get_running_loop().create_task(self.turns.run(session, seat))
+        try:
+            ended = await session.task
+        finally:
+            session.task = None
+        reason = ended.reason
+        try:
+            await attest(self.vault, session)
+        except WirkenError as error:
+            reason = f"{reason} This turn is not attested yet: {error} {error.advice}".strip()
+        self._say_over(session, seq, ended, reason)
+
+    def _say_over(self, session: Session, seq: int, ended: TurnEnded, reason: str) -> None:
+        platform_id = next((pid for pid, at in session.seen.items() if at == seq), "")
+        self.hub.tell(session.id, Over(session.id, platform_id, ended.outcome, reason))
+
+    # --- stopping and coming back ---------------------------------------------------------------------
+
+    def stop(self, session: Session) -> bool:
+        """End the running turn; return whether one ran. Its rows follow as it unwinds."""
+        if session.task is None:
+            return False
+        session.task.cancel()
+        return True
+
+    async def close(self) -> None:
+        """End all turns and return once each is recorded and attested. No turn starts any more."""
+        self._closing = True
+        for session in self.sessions.loaded():
+            self.stop(session)
+        if self._drains:
+            await asyncio.wait(self._drains.values())
+
+    async def recover(self) -> None:
+        """Take up what a crash left behind: interrupted turns, waiting messages, missing attestations."""
+        for name in self.log.unfinished():
+            session = self.sessions.get(name)
+            turn = session.turn
+            if turn is not None:
+                unknown = sum(call in turn.permitted for call in turn.calls)
+                rows = leftovers(session, _CRASHED, running="unknown")
+                if turn.resumed < limits.RESUMES:
+                    await session.record(*rows, (Trust.GATEWAY, TurnResumed(unknown=unknown)))
+                else:
+                    ended = TurnEnded(outcome="interrupted", reason="Interrupted twice.", rounds=turn.rounds)
+                    await session.record(*rows, (Trust.GATEWAY, ended))
+            await self.attest_now(session)
+            self._start(session)
+
+    async def attest_now(self, session: Session) -> None:
+        """Attest what was left without attestation, if the vault can be had."""
+        if not session.unattested:
+            return
+        try:
+            await attest(self.vault, session)
+        except WirkenError as error:
+            _log.warning("session %s is not attested yet: %s", session.id, error)
+
+
+def _check(message: Inbound) -> None:
+    if not message.text.strip():
+        raise UsageError("The message is empty.")
+    if len(message.text.encode("utf-8", "surrogatepass")) > limits.MESSAGE:
+        raise TooMuch(f"The message is longer than {limits.MESSAGE} bytes.")
+    if not 0 < len(message.platform_id) <= limits.PLATFORM_ID or not message.platform_id.isprintable():
+        raise UsageError("The message has no usable id.")
+    if max(len(message.sender), len(message.sender_name)) > limits.SENDER_NAME:
+        raise TooMuch("The sender's name is too long.")

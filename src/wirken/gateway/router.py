@@ -1,0 +1,72 @@
+"""Which agent answers on which channel, and where a turn of it takes place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from wirken.config.model import Config
+from wirken.config.paths import Paths
+from wirken.domain import limits
+from wirken.domain.actions import Place, SandboxKind
+from wirken.domain.ids import DEFAULT_AGENT, TERMINAL, AgentId, RoleName
+from wirken.gateway.agent.seat import Seat
+from wirken.gateway.sessions import Session
+
+RUNNER: Final = RoleName("runner")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator's terminal may ask for beside the message; everyone else gets the defaults."""
+
+    interactive: bool = True
+    runner: RoleName = RUNNER
+    workspace: str = ""
+
+
+@dataclass(slots=True)
+class Router:
+    """Knows the configuration; `sandbox` is what the runner reported last."""
+
+    config: Config
+    paths: Paths
+    sandbox: SandboxKind = "none"
+
+    def agent(self, wanted: str) -> AgentId:
+        """Return the agent for a message. Raises `UnknownAgent`."""
+        name = wanted or DEFAULT_AGENT
+        self.config.agent(name)
+        return AgentId(name)
+
+    def workspace(self, agent: AgentId, wish: Wish) -> str:
+        """Return the absolute path of the workspace that the agent works in."""
+        own = self.config.agent(agent).workspace
+        return wish.workspace or own or str(self.paths.workspace(agent))
+
+    def seat(self, session: Session, wish: Wish) -> Seat:
+        """Return where the session's next turn takes place. Raises `UnknownAgent`."""
+        agent = self.config.agent(session.agent)
+        place = Place(workspace=self.workspace(session.agent, wish), sandbox=self.sandbox, read_only=agent.read_only)
+        approvals = self.config.approvals
+        patience = approvals.ask_seconds if session.channel == TERMINAL else approvals.daemon_seconds
+        return Seat(
+            session=session.id,
+            agent=session.agent,
+            channel=session.channel,
+            principal=session.principal,
+            provider=agent.provider,
+            model=agent.model_name,
+            context=self._context(agent.provider),
+            place=place,
+            runner=wish.runner,
+            interactive=wish.interactive,
+            patience=float(patience),
+        )
+
+    def _context(self, provider: str) -> int:
+        """Return how many bytes of messages are sent: four fifths of the window, where it is known."""
+        entry = self.config.providers.get(provider)
+        if provider == "ollama" or (entry is not None and entry.kind == "ollama"):
+            return self.config.provider(provider).num_ctx * limits.CHARACTERS_PER_TOKEN * 4 // 5
+        return limits.CONTEXT_CHARACTERS

@@ -1,0 +1,126 @@
+"""The tools of the spine: their schemas, the check of arguments against them, and how a call reads to a person."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Final
+
+import jsonschema_rs
+
+from wirken.domain import limits
+from wirken.domain.actions import CanonicalCall
+from wirken.domain.conversation import ToolSpec
+from wirken.domain.errors import WirkenError
+
+_PATH: Final = {"type": "string", "minLength": 1, "maxLength": limits.PATH}
+
+_SCHEMAS: Final[dict[str, tuple[str, dict[str, object]]]] = {
+    "read_file": (
+        "Read a text file of the workspace. Long files come in parts: use offset and limit.",
+        {
+            "properties": {
+                "path": _PATH | {"description": "Relative to the workspace, or below /workspace."},
+                "offset": {"type": "integer", "minimum": 0, "description": "First line to return, from 0."},
+                "limit": {"type": "integer", "minimum": 1, "description": "Number of lines."},
+            },
+            "required": ["path"],
+        },
+    ),
+    "write_file": (
+        "Write a text file of the workspace; an existing one is replaced, missing folders are made.",
+        {
+            "properties": {
+                "path": _PATH | {"description": "Relative to the workspace, or below /workspace."},
+                "content": {"type": "string", "maxLength": limits.FILE_WRITE},
+            },
+            "required": ["path", "content"],
+        },
+    ),
+    "list_files": (
+        "List a folder of the workspace.",
+        {"properties": {"path": _PATH | {"description": "Default: the workspace itself."}}, "required": []},
+    ),
+    "exec": (
+        "Run a command in a sandbox: /workspace is writable, /tmp is empty and small, everything else is "
+        "read-only, there is no network. Give either command (run by /bin/sh) or argv (run as it is).",
+        {
+            "properties": {
+                "command": {"type": "string", "minLength": 1, "maxLength": limits.ARGUMENTS},
+                "argv": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "minItems": 1,
+                    "maxItems": limits.EXEC_ARGV,
+                },
+                "timeout": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": int(limits.EXEC_TIME),
+                    "description": "Seconds.",
+                },
+            },
+            "oneOf": [{"required": ["command"]}, {"required": ["argv"]}],
+        },
+    ),
+}
+
+
+class InvalidCall(WirkenError):
+    """A call that names no tool or whose arguments break its schema; the model is told why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that is offered, with its compiled schema."""
+
+    spec: ToolSpec
+    validator: jsonschema_rs.Draft202012Validator
+
+
+def catalogue() -> dict[str, Tool]:
+    """Return the tools by name, in the order in which they are offered."""
+    tools = {}
+    for name, (description, shape) in _SCHEMAS.items():
+        schema = {"type": "object", **shape, "additionalProperties": False}
+        text = json.dumps(schema, sort_keys=True, separators=(",", ":"))
+        tools[name] = Tool(ToolSpec(name, description, text), jsonschema_rs.Draft202012Validator(schema))
+    return tools
+
+
+def check(tools: dict[str, Tool], name: str, arguments: str) -> None:
+    """Raises `InvalidCall` unless `arguments` is JSON text that fits the schema of the tool `name`."""
+    tool = tools.get(name)
+    if tool is None:
+        raise InvalidCall(f"There is no such tool. Tools: {', '.join(tools)}.")
+    if len(arguments.encode("utf-8", "surrogatepass")) > limits.ARGUMENTS:
+        raise InvalidCall(f"The arguments are longer than {limits.ARGUMENTS} bytes.")
+    try:
+        value = json.loads(arguments, object_pairs_hook=_no_doubles)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise InvalidCall("The arguments are not valid JSON, name a key twice, or hold no Unicode text.") from error
+    try:
+        tool.validator.validate(value)
+    except jsonschema_rs.ValidationError as error:
+        place = "/".join(map(str, error.instance_path)) or "the arguments"
+        raise InvalidCall(f"Invalid arguments at {place}: {error.message[:300]}") from error
+    except ValueError as error:
+        raise InvalidCall("The arguments hold a value that cannot be used.") from error
+
+
+def command_line(call: CanonicalCall) -> str:
+    """Return what a call does as one line for a person: the command, or the path."""
+    arguments = json.loads(call.arguments)
+    if call.tool == "exec":
+        return shlex.join(arguments["argv"]) if "argv" in arguments else str(arguments["command"])
+    return f"{call.tool} {arguments.get('path', '.')}"
+
+
+def _no_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """One parser's first key is another's last: what was approved must be what is run."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found

@@ -1,0 +1,1 @@
+"""How processes talk: frames, handshake, links, and the typed questions in `calls/`."""

@@ -1,0 +1,46 @@
+"""What the gateway asks of the outbound process: one model completion at a time, streamed."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from wirken.domain.conversation import ModelEvent
+
+
+class Complete(msgspec.Struct, frozen=True, tag="complete"):
+    """Ask a model. `messages` and `tools` are the JSON arrays (of Message and of ToolSpec) whose bytes were
+    hashed into the record. Answered by a stream of ModelEvent and a `CompletionEnd`."""
+
+    provider: str
+    """A name from `[providers.…]` in the configuration, or `rehearsal`."""
+    model: str
+    messages: bytes
+    """JSON; `bytes`, because raw JSON inside MessagePack would corrupt the frame."""
+    tools: bytes
+
+
+class CompletionEnd(msgspec.Struct, frozen=True):
+    """The stream is over. `error` is empty, or one sentence for the person at the other end."""
+
+    error: str = ""
+    retryable: bool = False
+
+
+class ProviderStatus(msgspec.Struct, frozen=True, tag="provider_status"):
+    """Does this provider answer?"""
+
+    provider: str
+
+
+class ProviderReport(msgspec.Struct, frozen=True):
+    reachable: bool
+    said: str
+    """One sentence: what answered, or why not."""
+    models: tuple[str, ...] = ()
+
+
+OutboundQuestion: TypeAlias = Complete | ProviderStatus
+
+CompletionItem: TypeAlias = ModelEvent

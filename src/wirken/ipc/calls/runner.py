@@ -1,0 +1,55 @@
+"""What the gateway asks of the runner: run what a permit names."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from wirken.domain.events import Outcome
+
+
+class WirePermit(msgspec.Struct, frozen=True):
+    """The record's row that allows one call, as it travels: position on the chain and the call's hash."""
+
+    session: str
+    seq: int
+    call_sha256: str
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a call. `output` is at most limits.EXEC_OUTPUT_HEAD + TAIL (exec) or FILE_READ bytes."""
+
+    outcome: Outcome
+    output: str
+    exit_code: int | None = None
+    ended_by: str = ""
+    """Empty, or the limit that ended it: `time`, `memory`, `stopped`."""
+    truncated_bytes: int = 0
+    duration_ms: int = 0
+    place: str = ""
+    """Where it ran: `bubblewrap`, or `runner` for a file tool."""
+
+
+class Run(msgspec.Struct, frozen=True, tag="run"):
+    """Run the canonical call that the permit names. Refused if its hash is not the permit's."""
+
+    permit: WirePermit
+    call: bytes
+
+
+class SandboxStatus(msgspec.Struct, frozen=True, tag="sandbox_status"):
+    """Can commands be run here, and how strong are the limits?"""
+
+
+class SandboxReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`kind` is `bubblewrap`, or `none` where no command can be run; then `reason` and `fix` say why."""
+
+    kind: str
+    limits: str
+    """`cgroup-v2`, `cgroup-v1`, `watchdog`, or empty."""
+    reason: str = ""
+    fix: str = ""
+
+
+RunnerQuestion: TypeAlias = Run | SandboxStatus

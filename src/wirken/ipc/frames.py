@@ -1,0 +1,118 @@
+"""The frames of `wirken.capnp` as plain values; what the rest of the house sees of the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A person's message. Whose it is comes from the connection, never from here."""
+
+    platform_id: str
+    conversation: str
+    text: str
+    agent: str = ""
+    sender: str = ""
+    sender_name: str = ""
+    interactive: bool = False
+    runner: str = ""
+    workspace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The message's row is on disk, at `seq` of `session`."""
+
+    platform_id: str
+    session: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The message was not taken, for this reason; nothing will come of it."""
+
+    platform_id: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A further piece of the answer, as a preview."""
+
+    session: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A committed row of the record, as stored."""
+
+    session: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A person is asked; `approval` is MessagePack of `ipc.calls.operator.ApprovalRow`."""
+
+    session: str
+    approval: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An approval was answered, lapsed or withdrawn."""
+
+    session: str
+    approval: str
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The turn for message `platform_id` has ended; `outcome` is a domain.events.TurnOutcome."""
+
+    session: str
+    platform_id: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    id: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    id: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    id: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    id: int
+    kind: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    id: int
+
+
+Conversing: TypeAlias = Inbound | Accepted | Rejected | Delta | Row | Asked | Settled | Over
+Asking: TypeAlias = Call | Item | Reply | Failure | Cancel
+Frame: TypeAlias = Conversing | Asking

@@ -1,0 +1,41 @@
+"""Entry point of the outbound process; started by the supervisor, never by hand."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import random
+import sys
+
+from wirken.config.load import load
+from wirken.config.paths import Paths
+from wirken.domain.errors import WirkenError
+from wirken.ipc.lifeline import Lifeline
+from wirken.ipc.wing import options, stay_dialled
+from wirken.outbound.completions import Completions
+from wirken.outbound.server import OutboundPeer, VaultCredentials
+
+
+def main() -> int:
+    """Run until told to stop."""
+    chosen = options("outbound").parse_args()
+    logging.basicConfig(format="outbound: %(levelname)s %(message)s", level=logging.WARNING)
+    try:
+        asyncio.run(_serve(chosen))
+    except WirkenError as error:
+        print(f"outbound: {error} {error.advice}", file=sys.stderr)  # noqa: T201  # the supervisor's log
+        return error.exit_code
+    return 0
+
+
+async def _serve(chosen: argparse.Namespace) -> None:
+    lifeline = Lifeline(chosen.control_fd, chosen.vault_fd)
+    config = load(Paths(chosen.data).config_file).config
+    completions = Completions(config, VaultCredentials(lifeline), jitter=random.SystemRandom().random)
+    await stay_dialled(lifeline, chosen.gateway_socket, OutboundPeer(completions), lambda _: None)
+    await completions.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Entry point of the runner process; started by the supervisor, never by hand."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import secrets
+import sys
+
+from wirken.domain.errors import WirkenError
+from wirken.ipc.lifeline import Lifeline
+from wirken.ipc.wing import options, stay_dialled
+from wirken.runner.assemble import Host, Options, assembled
+from wirken.runner.server import RunnerPeer
+
+
+def main() -> int:
+    """Run until told to stop."""
+    parser = options("runner")
+    for name in ("--workspace", "--read-only", "--cgroup"):
+        parser.add_argument(name, action="append", default=[])
+    chosen = parser.parse_args()
+    logging.basicConfig(format="runner: %(levelname)s %(message)s", level=logging.WARNING)
+    try:
+        asyncio.run(_serve(chosen))
+    except WirkenError as error:
+        print(f"runner: {error} {error.advice}", file=sys.stderr)  # noqa: T201  # the supervisor's log
+        return error.exit_code
+    return 0
+
+
+async def _serve(chosen: argparse.Namespace) -> None:
+    lifeline = Lifeline(chosen.control_fd, chosen.vault_fd)
+    own = Options(tuple(chosen.workspace), tuple(chosen.read_only), tuple(chosen.cgroup))
+    machine = os.uname()
+    host = Host(machine.machine, machine.release, os.geteuid())
+    with assembled(own, host, lambda: secrets.token_hex(8)) as tools:
+        await stay_dialled(lifeline, chosen.gateway_socket, RunnerPeer(tools), lambda _: None)
+        tools.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

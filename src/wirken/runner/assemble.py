@@ -1,0 +1,61 @@
+"""Put the runner's parts together, from its options to its answers."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from wirken.confine import seccomp
+from wirken.domain.errors import SandboxUnavailable
+from wirken.runner import bubblewrap, cgroups
+from wirken.runner.commands import Commands
+from wirken.runner.probe import probe
+from wirken.runner.tools import Ground, Tools
+from wirken.runner.watchdog import Watchdog
+
+
+class Options(NamedTuple):
+    """The runner's own options, each as often as needed: `--workspace`, `--read-only`, `--cgroup`."""
+
+    workspaces: tuple[str, ...]
+    read_only: tuple[str, ...] = ()
+    cgroups: tuple[str, ...] = ()
+
+
+class Host(NamedTuple):
+    """What the process's `__main__` asks the machine."""
+
+    machine: str
+    """`os.uname().machine`."""
+    release: str
+    """`os.uname().release`."""
+    uid: int
+    """`os.geteuid()`."""
+    root: Path = Path("/")
+    scratch: Path = Path("/tmp")  # noqa: S108  # a tmpfs of the runner's own view
+    """A folder of the runner's own, emptied at the end."""
+
+
+@contextmanager
+def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterator[Tools]:
+    """Yield the runner's tools; its scratch files are removed afterwards.
+
+    `token` makes short unique names, such as `secrets.token_hex(8)`. Raises `SandboxUnavailable` for root and
+    for a processor without a filter, `cgroups.BadDelegation` for options it does not know.
+    """
+    if host.uid == 0:
+        raise SandboxUnavailable(
+            "The runner does not work as root: what it starts would be root too, behind one wall less.",
+            hint="Start Wirken with `wirken run`; it gives its processes a user of their own.",
+        )
+    program = seccomp.command_filter(seccomp.machine_named(host.machine))
+    fences = cgroups.delegated(options.cgroups) or Watchdog(host.root / "proc", host.release)
+    with tempfile.TemporaryDirectory(prefix="wirken-runner-", dir=host.scratch) as scratch:
+        base = Path(scratch)
+        commands = Commands(bubblewrap.prepare(base, host.root), fences, program)
+        ground = Ground(frozenset(options.workspaces), frozenset(options.read_only))
+        yield Tools(ground, commands, functools.partial(probe, commands, base, host.root), token)

@@ -1,0 +1,109 @@
+"""The sandbox of one command as bubblewrap's arguments: all that the command sees (docs/sandbox.md)."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path, PurePosixPath
+from typing import Final, NamedTuple
+
+from wirken.domain import limits
+
+WORKSPACE: Final = "/workspace"
+READ_ONLY: Final = "/readonly"
+USER: Final = 1000
+"""uid and gid inside. Outside they are the runner's own, in a user namespace where they own nothing else."""
+
+ENVIRONMENT: Final = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/tmp",  # noqa: S108  # the sandbox's own; in the workspace, dot files would litter a person's folder
+    "USER": "agent",
+    "LOGNAME": "agent",
+    "SHELL": "/bin/sh",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+}
+"""All that a command finds; bubblewrap adds PWD."""
+
+PASSWD: Final = (
+    "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"
+    f"agent:x:{USER}:{USER}:agent:/tmp:/bin/sh\n"
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+)
+GROUP: Final = f"root:x:0:\nagent:x:{USER}:\nnogroup:x:65534:\n"
+HOSTS: Final = "127.0.0.1 localhost\n::1 localhost\n"
+NSSWITCH: Final = "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\nprotocols: files\n"
+
+_TOP: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_FROM_HOST: Final = ("ld.so.cache", "localtime")
+"""Files of /etc a command gets as the machine has them: where libraries lie, and the time of day."""
+
+
+class HostRoot(NamedTuple):
+    """The part of a sandbox's root that is the same for every command."""
+
+    etc: Path
+    """A directory that becomes /etc."""
+    top: tuple[str, ...]
+    """Arguments that make /bin, /lib and their like as the host has them."""
+
+
+class Descriptors(NamedTuple):
+    """What bubblewrap inherits: where it reports, the gate it waits at, and the system call filter."""
+
+    status: int
+    gate: int
+    filter: int
+
+
+def prepare(directory: Path, host: Path) -> HostRoot:
+    """Write the sandbox's /etc below the empty `directory`, and look at the root of `host`."""
+    etc = directory / "etc"
+    etc.mkdir(mode=0o755)
+    for name, text in (("passwd", PASSWD), ("group", GROUP), ("hosts", HOSTS), ("nsswitch.conf", NSSWITCH)):
+        (etc / name).write_text(text)
+    (etc / "alternatives").mkdir(mode=0o755)
+    for name in _FROM_HOST:
+        with contextlib.suppress(OSError):  # most programs start without them
+            (etc / name).write_bytes((host / "etc" / name).read_bytes())
+    top: list[str] = []
+    for name in _TOP:
+        place = host / name
+        if place.is_symlink():
+            top += ["--symlink", str(place.readlink()), f"/{name}"]
+        elif place.is_dir():
+            top += ["--ro-bind", f"/{name}", f"/{name}"]
+    return HostRoot(etc, tuple(top))
+
+
+def shown_at(read_only: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return each read-only folder with its place in the sandbox: `/readonly/<n>-<name>`, counted from 1."""
+    return tuple(
+        (folder, f"{READ_ONLY}/{number}-{PurePosixPath(folder).name or 'root'}")
+        for number, folder in enumerate(read_only, start=1)
+    )
+
+
+def arguments(
+    root: HostRoot, workspace: str, read_only: tuple[str, ...], inherited: Descriptors, argv: tuple[str, ...]
+) -> list[str]:
+    """Return the whole command line. `argv` is started byte for byte as given.
+
+    The root is made read-only last; everything that can be written has a size, except the workspace.
+    """
+    size = str(limits.EXEC_TMP)
+    return [
+        "bwrap",
+        *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
+        *("--unshare-net", "--uid", str(USER), "--gid", str(USER), "--hostname", "sandbox"),
+        *("--die-with-parent", "--new-session"),
+        *("--ro-bind", "/usr", "/usr", *root.top),
+        *("--ro-bind", str(root.etc), "/etc", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108
+        *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108
+        *("--bind", workspace, WORKSPACE),
+        *(text for source, place in shown_at(read_only) for text in ("--ro-bind", source, place)),
+        *("--remount-ro", "/", "--chdir", WORKSPACE),
+        *("--json-status-fd", str(inherited.status), "--block-fd", str(inherited.gate)),
+        *("--seccomp", str(inherited.filter), "--", *argv),
+    ]

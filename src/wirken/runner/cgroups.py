@@ -1,0 +1,194 @@
+"""One group of processes per command, below the cgroup directories that the supervisor delegated.
+
+The kernel holds the limits (Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst); this module
+makes the group, puts the sandbox into it before its command starts, and reads what the kernel did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from wirken.domain import limits
+from wirken.domain.errors import UsageError
+from wirken.runner.fences import Broken, Fence, Fences
+
+V1_CONTROLLERS: Final = ("memory", "pids")
+
+
+class BadDelegation(UsageError):
+    """The supervisor named cgroup directories in a form the runner does not know."""
+
+
+class GroupV2:
+    """A group of the unified hierarchy, around one command."""
+
+    pause = limits.EXEC_WATCH_CGROUP
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def make(self) -> None:
+        """Create the group with its limits. Raises `OSError`."""
+        self._directory.mkdir()
+        _write(self._directory / "memory.max", limits.EXEC_MEMORY)
+        _write_if_there(self._directory / "memory.swap.max", 0)
+        _write_if_there(self._directory / "memory.oom.group", 1)
+        _write(self._directory / "pids.max", limits.EXEC_PROCESSES)
+
+    def admit(self, pid: int) -> None:
+        _write(self._directory / "cgroup.procs", pid)
+
+    def broken(self) -> Broken:
+        return "memory" if _field(self._directory / "memory.events", "oom_kill") else ""
+
+    def starved(self) -> bool:
+        return _field(self._directory / "pids.events", "max") > 0
+
+    def kill(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            _write(self._directory / "cgroup.kill", 1)
+            return
+        _kill_members(self._directory)  # before Linux 5.14
+
+    def remove(self) -> None:
+        _remove(self._directory)
+
+
+class GroupV1:
+    """Two groups of the same name, one per controller, around one command."""
+
+    pause = limits.EXEC_WATCH_CGROUP
+
+    def __init__(self, memory: Path, pids: Path) -> None:
+        self._memory = memory
+        self._pids = pids
+
+    def make(self) -> None:
+        """Create both groups with their limits. Raises `OSError`."""
+        self._memory.mkdir()
+        self._pids.mkdir()
+        _write(self._memory / "memory.limit_in_bytes", limits.EXEC_MEMORY)
+        _write_if_there(self._memory / "memory.memsw.limit_in_bytes", limits.EXEC_MEMORY)
+        _write(self._pids / "pids.max", limits.EXEC_PROCESSES)
+
+    def admit(self, pid: int) -> None:
+        _write(self._memory / "cgroup.procs", pid)
+        _write(self._pids / "cgroup.procs", pid)
+
+    def broken(self) -> Broken:
+        return "memory" if _field(self._memory / "memory.oom_control", "oom_kill") else ""
+
+    def starved(self) -> bool:
+        return _field(self._pids / "pids.events", "max") > 0
+
+    def kill(self) -> None:
+        _kill_members(self._pids)
+
+    def remove(self) -> None:
+        _remove(self._memory)
+        _remove(self._pids)
+
+
+class CgroupsV2:
+    """Makes groups below one delegated directory of the unified hierarchy."""
+
+    kind = "cgroup-v2"
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._names = _names()
+
+    def fence(self) -> Fence:
+        group = GroupV2(self._base / next(self._names))
+        _made(group)
+        return group
+
+
+class CgroupsV1:
+    """Makes groups below one delegated directory per controller."""
+
+    kind = "cgroup-v1"
+
+    def __init__(self, memory: Path, pids: Path) -> None:
+        self._memory = memory
+        self._pids = pids
+        self._names = _names()
+
+    def fence(self) -> Fence:
+        name = next(self._names)
+        group = GroupV1(self._memory / name, self._pids / name)
+        _made(group)
+        return group
+
+
+def delegated(described: tuple[str, ...]) -> Fences | None:
+    """Return what the `--cgroup` arguments describe, or None for none of them.
+
+    Forms: `v2=DIRECTORY`, or both of `v1:memory=DIRECTORY` and `v1:pids=DIRECTORY`. Raises `BadDelegation`.
+    """
+    if not described:
+        return None
+    found = {kind: Path(place) for kind, sep, place in (text.partition("=") for text in described) if sep}
+    if set(found) == {"v2"}:
+        return CgroupsV2(found["v2"])
+    if set(found) == {f"v1:{name}" for name in V1_CONTROLLERS}:
+        return CgroupsV1(found["v1:memory"], found["v1:pids"])
+    raise BadDelegation(
+        "The cgroup directories are not described in a form the runner knows.",
+        hint="Forms: v2=DIRECTORY, or v1:memory=DIRECTORY together with v1:pids=DIRECTORY.",
+    )
+
+
+def _names() -> Iterator[str]:
+    """Yield names for groups; the runner's pid keeps them apart from those of its predecessor."""
+    return (f"command-{os.getpid()}-{number}" for number in itertools.count(1))
+
+
+def _made(group: GroupV1 | GroupV2) -> None:
+    try:
+        group.make()
+    except OSError:
+        group.remove()
+        raise
+
+
+def _write(place: Path, value: int) -> None:
+    handle = os.open(place, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(handle, b"%d" % value)
+    finally:
+        os.close(handle)
+
+
+def _write_if_there(place: Path, value: int) -> None:
+    """Set a limit whose file only some kernels have (swap accounting, group kills)."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        _write(place, value)
+
+
+def _field(place: Path, name: str) -> int:
+    """Return a number from a file of `name number` lines; 0 where the file or the line is missing."""
+    try:
+        lines = place.read_text().splitlines()
+    except FileNotFoundError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.split()[0] == name), 0)
+
+
+def _kill_members(directory: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        for pid in (directory / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+
+
+def _remove(directory: Path) -> None:
+    """Remove an empty group. One that is still busy stays for the supervisor to sweep."""
+    with contextlib.suppress(OSError):
+        directory.rmdir()

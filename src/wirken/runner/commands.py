@@ -1,0 +1,187 @@
+"""Run one command in one sandbox, inside its limits, and leave no process behind."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import resource
+from collections.abc import Coroutine
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from wirken.domain import limits
+from wirken.domain.errors import SandboxUnavailable
+from wirken.runner import bubblewrap
+from wirken.runner.bubblewrap import HostRoot
+from wirken.runner.drain import Drain
+from wirken.runner.fences import Fence, Fences
+from wirken.runner.output import NOTHING, Kept
+from wirken.runner.tree import NotStarted, Tree
+from wirken.runner.watchdog import lower
+
+EndedBy: TypeAlias = Literal["", "time", "memory", "processes", "stopped"]
+
+NOT_EXECUTABLE: Final = 126
+NOT_FOUND: Final = 127
+"""Exit codes as a shell gives them (POSIX, 2.8.2)."""
+
+_EACH: Final = (
+    (resource.RLIMIT_NOFILE, limits.EXEC_FILES),
+    (resource.RLIMIT_FSIZE, limits.EXEC_FILE_SIZE),
+    (resource.RLIMIT_CORE, 0),
+)
+
+
+class Command(NamedTuple):
+    """What to run and where. Folders are absolute paths in the runner's view."""
+
+    argv: tuple[str, ...]
+    workspace: str
+    read_only: tuple[str, ...] = ()
+    timeout: float = limits.EXEC_TIME
+    """Seconds, from the moment the command starts."""
+
+
+class Finished(NamedTuple):
+    """How a command ended. `exit_code` is None where it was killed before it could end by itself."""
+
+    exit_code: int | None
+    ended_by: EndedBy
+    output: Kept
+    seconds: float
+
+
+class Commands:
+    """Starts sandboxes, limits.EXEC_PARALLEL at once; further commands wait for a place."""
+
+    def __init__(self, root: HostRoot, fences: Fences, program: bytes) -> None:
+        """`program` is the system call filter (`confine.seccomp.command_filter`)."""
+        self._root = root
+        self._fences = fences
+        self._program = program
+        self._places = asyncio.Semaphore(limits.EXEC_PARALLEL)
+        self._stop = asyncio.Event()
+
+    @property
+    def limits_held_by(self) -> str:
+        """`cgroup-v2`, `cgroup-v1` or `watchdog`."""
+        return self._fences.kind
+
+    def stop(self) -> None:
+        """End every command, now and from now on, with `stopped`."""
+        self._stop.set()
+
+    async def run(self, command: Command) -> Finished:
+        """Run a command to its end. Cancelling kills the tree first and waits until it is gone.
+
+        Raises `SandboxUnavailable` where no sandbox could be made; the command did not run then.
+        """
+        async with self._places:
+            if self._stop.is_set():
+                return Finished(None, "stopped", NOTHING, 0.0)
+            try:
+                fence = self._fences.fence()
+            except OSError as error:
+                raise SandboxUnavailable(f"The sandbox's limits could not be set: {error}") from error
+            try:
+                return await self._behind(fence, command)
+            finally:
+                fence.remove()
+
+    async def _behind(self, fence: Fence, command: Command) -> Finished:
+        arguments = functools.partial(
+            bubblewrap.arguments, self._root, command.workspace, command.read_only, argv=command.argv
+        )
+        with Drain() as drain:
+            try:
+                tree = Tree(arguments, drain.write_end, self._program)
+            except OSError as error:
+                if error.errno == errno.E2BIG:
+                    return Finished(NOT_EXECUTABLE, "", Kept("The command is too long to be started.", 0), 0.0)
+                raise SandboxUnavailable(f"bubblewrap could not be started: {error.strerror}.") from error
+            drain.begin()
+            try:
+                code, ended_by, seconds = await self._to_its_end(tree, fence, command.timeout)
+            finally:
+                await _uninterrupted(_cleared(tree, fence))
+                drain.finish()
+                tree.close()
+            kept = drain.kept()
+        if code is None and not ended_by:
+            code = exec_failure(kept.text)
+        return Finished(code, ended_by, kept, seconds)
+
+    async def _to_its_end(self, tree: Tree, fence: Fence, allowed: float) -> tuple[int | None, EndedBy, float]:
+        """Put the limits around the held sandbox, let the command go, and wait for what ends it."""
+        try:
+            first = await tree.held()
+            fence.admit(first)
+            for which, value in _EACH:
+                lower(first, which, value)
+        except NotStarted:
+            return None, "", 0.0
+        except OSError as error:
+            raise SandboxUnavailable(f"The sandbox's limits could not be set: {error}") from error
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        tree.release()
+        ended = asyncio.create_task(tree.ended())
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            ended_by = await _first_end(ended, stopped, fence, started + allowed)
+            code = ended.result() if ended.done() else None
+        finally:
+            ended.cancel()
+            stopped.cancel()
+        if not ended_by and code != 0 and fence.starved():
+            ended_by = "processes"
+        return code, ended_by, loop.time() - started
+
+
+async def _first_end(
+    ended: asyncio.Task[int | None], stopped: asyncio.Task[Literal[True]], fence: Fence, deadline: float
+) -> EndedBy:
+    """Return what ended the command: itself (empty), or the limit that was reached first."""
+    loop = asyncio.get_running_loop()
+    while True:
+        pause = max(0.0, min(fence.pause, deadline - loop.time()))
+        await asyncio.wait({ended, stopped}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        if broken := fence.broken():
+            return broken
+        if ended.done():
+            return ""
+        if stopped.done():
+            return "stopped"
+        if loop.time() >= deadline:
+            return "time"
+
+
+async def _cleared(tree: Tree, fence: Fence) -> None:
+    tree.kill()
+    fence.kill()
+    await tree.clear()
+
+
+async def _uninterrupted(work: Coroutine[None, None, None]) -> None:
+    """Finish `work` even when cancelled meanwhile; the cancellation is raised afterwards."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
+
+
+def exec_failure(said: str) -> int:
+    """Return the exit code a shell gives for a program that bubblewrap could not start.
+
+    Raises `SandboxUnavailable` with bubblewrap's words if it was the sandbox that could not be made.
+    """
+    last = said.strip().rpartition("\n")[2]
+    if not last.startswith("bwrap: execvp "):
+        raise SandboxUnavailable(last or "The sandbox ended by itself.")
+    return NOT_FOUND if last.endswith("No such file or directory") else NOT_EXECUTABLE

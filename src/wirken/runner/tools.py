@@ -1,0 +1,174 @@
+"""Answer the gateway: run the call that a permit names, here for files and in a sandbox for commands."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, assert_never
+
+import msgspec
+
+from wirken.domain import limits
+from wirken.domain.actions import CanonicalCall
+from wirken.domain.errors import Refused, SandboxUnavailable
+from wirken.domain.events import Outcome
+from wirken.ipc.calls.runner import Ran, Run, SandboxReport, WirePermit
+from wirken.runner import files
+from wirken.runner.arguments import (
+    Arguments,
+    BadArguments,
+    ExecArguments,
+    ListArguments,
+    ReadArguments,
+    WriteArguments,
+    parsed,
+)
+from wirken.runner.commands import Command, Commands, EndedBy, Finished
+from wirken.runner.files import Answer
+from wirken.runner.locate import FileFailure, locate
+from wirken.runner.probe import KIND
+
+HERE: Final = "runner"
+
+_ENDINGS: Final[dict[EndedBy, str]] = {
+    "": "",
+    "time": "[ended: its time was used up, and all its processes were killed]",
+    "memory": f"[ended: it used more than {limits.EXEC_MEMORY // 2**20} MiB of memory and was killed]",
+    "processes": f"[ended: it needed more than {limits.EXEC_PROCESSES} processes]",
+    "stopped": "[ended: it was stopped, and all its processes were killed]",
+}
+
+
+class Ground(NamedTuple):
+    """The folders this runner was started for. A call that names another is refused."""
+
+    workspaces: frozenset[str]
+    read_only: frozenset[str]
+
+
+class Tools:
+    """The runner's answers. One instance per process."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        commands: Commands,
+        probe: Callable[[], Awaitable[SandboxReport]],
+        token: Callable[[], str],
+    ) -> None:
+        """`probe` tries the sandbox (`probe.probe`); `token` makes names for files that are being written."""
+        self._ground = ground
+        self._commands = commands
+        self._probe = probe
+        self._token = token
+        self._used: dict[tuple[str, int], None] = {}
+        self._report: SandboxReport | None = None
+
+    async def status(self) -> SandboxReport:
+        """Return whether commands can be run; tried again for as long as they could not."""
+        if self._report is None or self._report.kind != KIND:
+            self._report = await self._probe()
+        return self._report
+
+    def stop(self) -> None:
+        """End every command with `stopped`; none starts from now on."""
+        self._commands.stop()
+
+    async def run(self, question: Run) -> Ran:
+        """Run a permitted call once. Cancelling kills its processes before the cancellation goes on.
+
+        Raises `Refused` where call and permit do not match, the permit was used, or a folder is not ours.
+        """
+        call = self._checked(question)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            ran = await self._dispatched(call, parsed(call.tool, call.arguments))
+        except BadArguments as error:
+            ran = Ran(outcome="invalid", output=str(error), place=HERE)
+        except FileFailure as error:
+            ran = Ran(outcome=error.outcome, output=str(error), place=HERE)
+        return msgspec.structs.replace(ran, duration_ms=int((loop.time() - started) * 1000))
+
+    def _checked(self, question: Run) -> CanonicalCall:
+        permit = question.permit
+        if hashlib.sha256(question.call).hexdigest() != permit.call_sha256:
+            raise Refused("The call is not the one that was permitted.")
+        try:
+            call = _decoder.decode(question.call)
+        except (msgspec.DecodeError, UnicodeError):
+            raise Refused("The permitted call cannot be read.") from None
+        if call.canonical() != question.call or call.session != permit.session:
+            raise Refused("The permitted call is not in its canonical form, or belongs to another session.")
+        place = call.place
+        if place.workspace not in self._ground.workspaces or not self._ground.read_only.issuperset(place.read_only):
+            raise Refused("The call names a folder that this runner was not started for.")
+        self._use(permit)
+        return call
+
+    def _use(self, permit: WirePermit) -> None:
+        key = (permit.session, permit.seq)
+        if key in self._used:
+            raise Refused("The permit was used before.")
+        self._used[key] = None
+        if len(self._used) > limits.PERMITS_REMEMBERED:
+            del self._used[next(iter(self._used))]
+
+    async def _dispatched(self, call: CanonicalCall, arguments: Arguments) -> Ran:
+        place = call.place
+        match arguments:
+            case ExecArguments():
+                return await self._exec(call, arguments)
+            case ReadArguments(path=path, offset=offset, limit=limit):
+                where = locate(path, place.workspace, place.read_only)
+                return _said(await asyncio.to_thread(files.read_file, where, offset, limit))
+            case WriteArguments(path=path, content=content):
+                where = locate(path, place.workspace, place.read_only)
+                return _said(await asyncio.to_thread(files.write_file, where, content, self._token))
+            case ListArguments(path=path):
+                where = locate(path, place.workspace, place.read_only)
+                return _said(await asyncio.to_thread(files.list_files, where))
+            case _:
+                assert_never(arguments)
+
+    async def _exec(self, call: CanonicalCall, arguments: ExecArguments) -> Ran:
+        words = arguments.words()
+        if call.place.sandbox != KIND:
+            return _no_sandbox("The configuration switched the sandbox off.", "Set sandbox.mode to 'bubblewrap'.")
+        report = await self.status()
+        if report.kind != KIND:
+            return _no_sandbox(report.reason, report.fix)
+        command = Command(words, call.place.workspace, call.place.read_only, arguments.timeout)
+        try:
+            return _ran(await self._commands.run(command))
+        except SandboxUnavailable as error:
+            return _no_sandbox(str(error), error.advice)
+
+
+def _ran(finished: Finished) -> Ran:
+    outcome: Outcome = "ok" if finished.exit_code == 0 else "failed"
+    if finished.ended_by:
+        outcome = "stopped" if finished.ended_by == "stopped" else "failed"
+    ending = _ENDINGS[finished.ended_by]
+    text = finished.output.text
+    return Ran(
+        outcome=outcome,
+        output="\n".join(part for part in (text.removesuffix("\n"), ending) if part) if ending else text,
+        exit_code=finished.exit_code,
+        ended_by=finished.ended_by,
+        truncated_bytes=finished.output.cut,
+        place=KIND,
+    )
+
+
+def _said(answer: Answer) -> Ran:
+    return Ran(outcome="ok", output=answer.text, truncated_bytes=answer.cut, place=HERE)
+
+
+def _no_sandbox(reason: str, fix: str) -> Ran:
+    """Refuse a command: it never runs on the machine itself."""
+    return Ran(outcome="denied", output=f"The command was not run: no sandbox. {reason} {fix}".strip(), place=HERE)
+
+
+_decoder: Final = msgspec.json.Decoder(CanonicalCall)

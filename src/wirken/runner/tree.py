@@ -1,0 +1,150 @@
+"""One sandbox as a tree of processes: held before its command starts, released, and cleared to the last one.
+
+bubblewrap starts the first process of a new pid namespace, reports its pid, and waits at a gate until a byte
+arrives. Meanwhile the limits are put around that process, and a descriptor on it is opened: a signal
+through it ends the whole namespace, and it reports an end only once every process in there is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+
+import msgspec
+
+from wirken.domain import limits
+from wirken.domain.errors import SandboxUnavailable
+from wirken.runner.bubblewrap import ENVIRONMENT, Descriptors
+
+_REPORT = 64 * 1024  # bytes; bubblewrap's two lines have 200
+
+
+class NotStarted(SandboxUnavailable):
+    """bubblewrap ended before it had made a sandbox; its own words are in the output."""
+
+
+class _Status(msgspec.Struct, rename="kebab"):
+    """A line of `bwrap --json-status-fd`; unknown fields are left out."""
+
+    child_pid: int | None = None
+    exit_code: int | None = None
+
+
+class Tree:
+    """A started bubblewrap and what hangs below it."""
+
+    def __init__(self, arguments: Callable[[Descriptors], list[str]], output: int, program: bytes) -> None:
+        """Start bubblewrap; both outputs go to the descriptor `output`. Raises `OSError`."""
+        self._status, status = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        gate, self._gate = os.pipe2(os.O_CLOEXEC)
+        code, code_end = os.pipe2(os.O_CLOEXEC)
+        self._first = -1
+        self._report = b""
+        self._watched = -1
+        try:
+            os.write(code_end, program)
+            os.close(code_end)
+            self._bwrap = subprocess.Popen(
+                arguments(Descriptors(status, gate, code)),
+                executable="/usr/bin/bwrap",
+                env=ENVIRONMENT,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(status, gate, code),
+            )
+            self._watched = os.pidfd_open(self._bwrap.pid)
+        except OSError:
+            self.close()
+            raise
+        finally:
+            for handle in (status, gate, code):
+                os.close(handle)
+
+    async def held(self) -> int:
+        """Wait until the sandbox's first process exists and return its pid. Raises `NotStarted`."""
+        if self._first < 0:
+            while b"\n" not in self._report:
+                await _readable(self._status)
+                data = os.read(self._status, _REPORT)
+                if not data:
+                    raise NotStarted("bubblewrap could not make a sandbox.")
+                self._report += data
+            pid = self._lines()[0].child_pid
+            if pid is None:
+                raise NotStarted("bubblewrap reported no sandbox.")
+            self._pid = pid
+            self._first = os.pidfd_open(pid)
+        return self._pid
+
+    def release(self) -> None:
+        """Let the command start."""
+        os.write(self._gate, b"\n")
+
+    async def ended(self) -> int | None:
+        """Wait for the command's end and return its exit code, 128 + n for signal n.
+
+        None: the command never started, or its sandbox was killed.
+        """
+        await _readable(self._watched)
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._status, _REPORT):
+                self._report += data
+        return next((line.exit_code for line in self._lines() if line.exit_code is not None), None)
+
+    def kill(self) -> None:
+        """Kill every process of the sandbox, daemons included. Does nothing before `held` has returned."""
+        if self._first >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+
+    async def clear(self) -> None:
+        """Kill what is left and return once the kernel has cleared it away.
+
+        A sandbox that is still being built is waited for: bubblewrap killed earlier could leave its child.
+        """
+        with contextlib.suppress(NotStarted, ProcessLookupError, TimeoutError):
+            async with asyncio.timeout(limits.EXEC_SETUP):
+                await self.held()
+        self.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limits.EXEC_CLEAR):
+                if self._first >= 0:
+                    await _readable(self._first)
+                await _readable(self._watched)
+        self._bwrap.kill()
+        self._bwrap.wait()
+
+    def close(self) -> None:
+        """Close the descriptors; the tree is cleared."""
+        for handle in (self._status, self._gate, self._first, self._watched):
+            if handle >= 0:
+                os.close(handle)
+
+    def _lines(self) -> list[_Status]:
+        whole = self._report[: self._report.rfind(b"\n") + 1]
+        return [_decoder.decode(line) for line in whole.splitlines()]
+
+
+async def _readable(handle: int) -> None:
+    """Wait until a descriptor has something to read, its end included."""
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(handle, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(handle)
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+_decoder = msgspec.json.Decoder(_Status)

@@ -1,0 +1,164 @@
+"""The supervisor's own socket: for the operator alone, who is told from others by the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import socket
+import struct
+from collections.abc import Callable
+from typing import assert_never
+
+from wirken.confine import roles
+from wirken.domain import limits
+from wirken.domain.errors import Unavailable, WirkenError
+from wirken.supervisor import workspaces
+from wirken.supervisor.house import House
+from wirken.supervisor.questions import Hold, Lines, Question, Status, Stop, Workspace, parse
+
+
+class TooMany(Unavailable):
+    """No further runner can be started."""
+
+    hint = "Wait until another `wirken ask --workspace` has ended."
+
+
+class Connection:
+    """One terminal: what it said so far, and what lives as long as it."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self.peer = peer
+        self.lines = Lines()
+        self.holds = False
+        self.runner = ""
+
+
+class Control:
+    """Accepts, answers and drops terminals."""
+
+    def __init__(self, listener: socket.socket, house: House, selector: selectors.BaseSelector) -> None:
+        self._listener = listener
+        self._house = house
+        self._selector = selector
+        self.on_release: Callable[[], None] = lambda: None
+        """Called whenever a holder has gone."""
+        self._connections: dict[int, Connection] = {}
+        self._runners = 0
+        listener.setblocking(False)
+        selector.register(listener, selectors.EVENT_READ, self._accept)
+
+    @property
+    def held(self) -> bool:
+        """Whether a terminal needs this supervisor to stay."""
+        return any(connection.holds for connection in self._connections.values())
+
+    def _accept(self) -> None:
+        try:
+            peer, _ = self._listener.accept()
+        except OSError:
+            return  # the peer has gone, or we are out of descriptors: the next one may do
+        uid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+        if uid != os.getuid() or len(self._connections) >= limits.CONTROL_CONNECTIONS:
+            peer.close()
+            return
+        peer.setblocking(False)
+        connection = Connection(peer)
+        self._connections[peer.fileno()] = connection
+        self._selector.register(peer, selectors.EVENT_READ, lambda: self._read(connection))
+
+    def _read(self, connection: Connection) -> None:
+        try:
+            data = connection.peer.recv(4096)
+            questions = [parse(line) for line in connection.lines.feed(data)]
+        except BlockingIOError:
+            return
+        except OSError:
+            data, questions = b"", []
+        except WirkenError as error:
+            self._refuse(connection, error)
+            self._drop(connection)
+            return
+        for question in questions:
+            try:
+                self._follow(connection, question)
+            except WirkenError as error:
+                self._refuse(connection, error)
+        if not data:
+            self._drop(connection)
+
+    def _follow(self, connection: Connection, question: Question) -> None:
+        match question:
+            case Status():
+                self._say(connection, {"ok": True, **self._status()})
+            case Stop():
+                self._say(connection, {"ok": True})
+                self._house.close()
+            case Hold():
+                connection.holds = True
+                self._say(connection, {"ok": True})
+            case Workspace():
+                self._open_workspace(connection, question)
+            case _:
+                assert_never(question)
+
+    def _status(self) -> dict[str, object]:
+        plan = self._house.plan
+        children = [
+            {
+                "role": child.role_id,
+                "pid": child.pid,
+                "state": child.state,
+                "restarts": child.restarts,
+                "ready_ms": child.ready_ms,
+            }
+            for child in self._house.children.values()
+        ]
+        return {
+            "version": plan.version,
+            "pid": os.getpid(),
+            "data": plan.data,
+            "port": plan.port,
+            "walls": plan.walls,
+            "ephemeral": plan.ephemeral,
+            "phase": self._house.phase,
+            "children": children,
+        }
+
+    def _open_workspace(self, connection: Connection, question: Workspace) -> None:
+        plan = self._house.plan
+        started = sum(1 for one in self._connections.values() if one.runner)
+        if connection.runner or started >= limits.WORKSPACES or self._house.phase != "open":
+            raise TooMany("No further workspace can be opened now.")
+        given = [
+            workspaces.checked(path, plan.data, plan.program, plan.service_uid, write=write)
+            for path, write in ((question.path, True), *((path, False) for path in question.read_only))
+        ]
+        self._runners += 1
+        connection.runner = f"{roles.RUNNER}-{self._runners}"
+        scene = self._house.scene._replace(workspaces=(given[0],), read_only=tuple(given[1:]))
+        self._house.add_runner(connection.runner, scene, lambda said: self._opened(connection, said))
+
+    def _opened(self, connection: Connection, said: str) -> None:
+        if said:
+            connection.runner = ""
+            self._say(connection, {"ok": False, "error": said, "hint": ""})
+        else:
+            self._say(connection, {"ok": True, "role": connection.runner})
+
+    def _refuse(self, connection: Connection, error: WirkenError) -> None:
+        self._say(connection, {"ok": False, "error": str(error), "hint": error.advice})
+
+    def _say(self, connection: Connection, answer: dict[str, object]) -> None:
+        with contextlib.suppress(OSError):  # it does not read: its end of the connection will tell
+            connection.peer.sendall(json.dumps(answer).encode() + b"\n")
+
+    def _drop(self, connection: Connection) -> None:
+        self._selector.unregister(connection.peer)
+        self._connections.pop(connection.peer.fileno())
+        connection.peer.close()
+        if connection.runner:
+            self._house.remove_runner(connection.runner)
+        if connection.holds:
+            self.on_release()

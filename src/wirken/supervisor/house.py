@@ -1,0 +1,237 @@
+"""All children together: started in parallel, watched, restarted, stopped in order. Never blocks."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+from collections.abc import Callable
+from typing import Final, Literal
+
+from wirken.confine import roles
+from wirken.confine.views import Scene
+from wirken.domain import limits
+from wirken.domain.errors import Unavailable
+from wirken.supervisor import keychain, launch, pairs, stages
+from wirken.supervisor.child import Child
+
+Phase = Literal["opening", "open", "closing", "closed"]
+_NEVER: Final = float("inf")
+
+
+class ChildFailed(Unavailable):
+    """A process ended, or stayed silent, before the house was open."""
+
+    hint = "What it said stands above; `wirken doctor` looks for the reason."
+
+
+class House:
+    """The children, by role id. `say` gets one sentence for the operator at a time."""
+
+    def __init__(
+        self,
+        launcher: launch.Launcher,
+        scene: Scene,
+        selector: selectors.BaseSelector,
+        clock: Callable[[], float],
+        say: Callable[[str], None],
+    ) -> None:
+        self.plan = launcher.plan
+        self.scene = scene
+        self.phase: Phase = "opening"
+        self.failure: ChildFailed | None = None
+        self.children = {role: Child(role) for role in roles.START_ORDER if role in launcher.plan.programs}
+        self._launcher = launcher
+        self._selector = selector
+        self._clock = clock
+        self._say = say
+        self._scenes: dict[str, Scene] = {}
+        self._waiting: dict[str, Callable[[str], None]] = {}
+        self._closing_since = 0.0
+
+    # --- what is due -----------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Start who is due, kill who is overdue, go on with the stop."""
+        now = self._clock()
+        for child in list(self.children.values()):
+            if now < child.due:
+                continue
+            if child.state == "waiting" and (child.role_id == roles.VAULT or self._vault.running):
+                self._start(child, now)
+            elif child.state == "starting":
+                self._say(f"{child.role_id} was not ready in {limits.READY_TIME:.0f} s and is ended")
+                child.due = _NEVER
+                child.kill()
+            elif child.state == "stopping" and self.phase != "closing":
+                child.due = _NEVER
+                child.kill()
+        if self.phase == "closing":
+            self._go_on_closing(now)
+
+    def patience(self) -> float | None:
+        """Return the seconds until something is due; None while nothing is."""
+        now = self._clock()
+        if self.phase == "closing":
+            return stages.next_deadline(now - self._closing_since)
+        busy = ("waiting", "starting", "stopping")
+        due = min((child.due for child in self.children.values() if child.state in busy), default=_NEVER)
+        return None if due == _NEVER else max(0.0, due - now)
+
+    # --- further runners -------------------------------------------------------------------------------
+
+    def add_runner(self, role_id: str, scene: Scene, answer: Callable[[str], None]) -> None:
+        """Start a further runner with its own view; `answer` gets "" when it is ready, else why not."""
+        self.children[role_id] = Child(role_id)
+        self._scenes[role_id] = scene
+        self._waiting[role_id] = answer
+        self.tick()
+
+    def remove_runner(self, role_id: str) -> None:
+        """Stop a further runner and forget it once it is gone."""
+        child = self.children.get(role_id)
+        if child is None or self.phase in ("closing", "closed"):
+            return
+        self._waiting.pop(role_id, None)
+        self._unwatch(child.control)
+        child.ask_to_stop()
+        child.due = self._clock() + limits.STOP_TIME
+        if not child.running:
+            self._forget(child)
+
+    # --- stop ------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Begin to stop everything; a second call ends all at once."""
+        if self.phase == "closing":
+            self._closing_since = -_NEVER
+        elif self.phase != "closed":
+            self.phase, self._closing_since = "closing", self._clock()
+        self.tick()
+
+    def _go_on_closing(self, now: float) -> None:
+        elapsed = now - self._closing_since
+        reached = stages.stage_reached(self._running(), elapsed)
+        for child in self.children.values():
+            if not child.running:
+                child.ask_to_stop()
+            elif reached == len(stages.DEADLINES):
+                child.kill()
+            elif stages.stage_of(child.role_id) <= reached and child.state != "stopping":
+                self._unwatch(child.control)
+                child.ask_to_stop()
+        if not self._running():
+            self.phase = "closed"
+
+    # --- one child -------------------------------------------------------------------------------------
+
+    @property
+    def _vault(self) -> Child:
+        return self.children[roles.VAULT]
+
+    def _running(self) -> list[str]:
+        return [child.role_id for child in self.children.values() if child.running]
+
+    def _start(self, child: Child, now: float) -> None:
+        ours, theirs = socket.socketpair()
+        os.set_blocking(ours.fileno(), False)
+        opened = [theirs.detach()]
+        own = launch.Descriptors(control=opened[0])
+        helper = keychain.ask(self.plan) if child.role_id == roles.VAULT else None
+        if helper is not None:
+            own = own._replace(device_key=helper.key)
+            opened.append(helper.key)
+            self._selector.register(helper.pidfd, selectors.EVENT_READ, lambda: self._helped(helper))
+        if child.role_id != roles.VAULT:
+            own = own._replace(pair=pairs.for_start(self._vault, child.role_id).detach())
+            opened.append(own.pair)
+        if child.role_id == roles.WEB:
+            own = own._replace(tcp_tables=launch.tcp_tables())
+            opened += own.tcp_tables
+        scene = self._scenes.get(child.role_id, self.scene)
+        try:
+            pid = launch.spawn(launch.start_of(child.role_id, self._launcher, scene, own))
+        except OSError as error:
+            ours.close()
+            self._not_started(child, now, error)
+            return
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+        deadline = _NEVER if keychain.may_be_sealed(self.plan) else now + limits.READY_TIME
+        child.started(pid, ours, now, deadline)
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._heard(child))
+        self._selector.register(child.pidfd, selectors.EVENT_READ, lambda: self._ended(child))
+        if child.role_id == roles.VAULT:
+            self._introduce_again()
+
+    def _not_started(self, child: Child, now: float, error: OSError) -> None:
+        said = f"{child.role_id} cannot be started: {error.strerror}"
+        child.due = now + limits.RESTART_LONGEST
+        if self.phase == "opening":
+            self.failure = ChildFailed(f"{said}.")
+            self.close()
+        else:
+            self._say(said)
+
+    def _helped(self, helper: keychain.Helper) -> None:
+        self._selector.unregister(helper.pidfd)
+        helper.reap()
+
+    def _introduce_again(self) -> None:
+        """The vault is a new process: give everyone else a pair with it, or a new start."""
+        for child in self.children.values():
+            if child.role_id == roles.VAULT or not child.running or child.state == "stopping":
+                continue
+            if child.state != "ready" or not pairs.renew(self._vault, child):
+                child.kill()
+
+    def _heard(self, child: Child) -> None:
+        control = child.control
+        if control is None:
+            return
+        try:
+            said = control.recv(1)
+        except BlockingIOError:
+            return
+        except OSError:
+            said = b""
+        if not said:
+            self._unwatch(control)
+        elif child.state == "starting":
+            child.ready(self._clock())
+            self._answer(child, "")
+            if self.phase == "opening" and all(one.state == "ready" for one in self.children.values()):
+                self.phase = "open"
+
+    def _ended(self, child: Child) -> None:
+        self._selector.unregister(child.pidfd)
+        self._unwatch(child.control)
+        early = child.state == "starting"
+        again = self.phase in ("opening", "open") and child.state != "stopping"
+        said = f"{child.role_id} ended ({child.died(self._clock(), again=again)})"
+        if not again:
+            if child.role_id in self._scenes:
+                self._forget(child)
+        elif self.phase == "opening" and not keychain.may_be_sealed(self.plan):
+            self.failure = ChildFailed(f"{said} before it was ready.")
+            self.close()
+        elif early and child.role_id in self._waiting:
+            self._answer(child, f"{said} before it was ready.")
+            self._forget(child)
+        else:
+            self._say(f"{said} and is started again in {child.due - self._clock():.1f} s")
+        self.tick()
+
+    def _answer(self, child: Child, said: str) -> None:
+        answer = self._waiting.pop(child.role_id, None)
+        if answer is not None:
+            answer(said)
+
+    def _forget(self, child: Child) -> None:
+        self.children.pop(child.role_id, None)
+        self._scenes.pop(child.role_id, None)
+
+    def _unwatch(self, control: socket.socket | None) -> None:
+        if control is not None and control in self._selector.get_map():
+            self._selector.unregister(control)

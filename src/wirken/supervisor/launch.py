@@ -1,0 +1,175 @@
+"""How one child is started: its options, its view, its uid, its descriptors, an environment from nothing."""
+
+# Strings and os.path, because pathlib would cost the supervisor a megabyte.
+# ruff: noqa: PTH110
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Final, NamedTuple
+
+from wirken.confine import roles, views
+from wirken.supervisor.listeners import Listeners
+from wirken.supervisor.plan import Plan
+
+ENVIRONMENT: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+_TCP_TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
+
+
+class Tools(NamedTuple):
+    """The programs that make the walls, and the uid that children change to (-1: the caller's own)."""
+
+    bwrap: str
+    setpriv: str
+    service_uid: int
+
+
+class Start(NamedTuple):
+    """A program to start: its argument list, and the descriptors it keeps under their own numbers."""
+
+    argv: tuple[str, ...]
+    keep: tuple[int, ...]
+
+
+class Descriptors(NamedTuple):
+    """A child's own ends. `pair` is -1 for the vault; `device_key` is -1 where no keychain is asked."""
+
+    control: int
+    pair: int = -1
+    device_key: int = -1
+    tcp_tables: tuple[int, ...] = ()
+
+
+class Launcher(NamedTuple):
+    """What all starts have in common. `cgroups` are the runner's options about them."""
+
+    plan: Plan
+    listeners: Listeners
+    cgroups: tuple[tuple[str, str], ...] = ()
+
+
+def start_of(role_id: str, launcher: Launcher, scene: views.Scene, own: Descriptors) -> Start:
+    """Return how the child of this role id is started."""
+    role, plan = roles.role_of(role_id), launcher.plan
+    options = _options(role, launcher, scene, own)
+    keep = tuple(
+        int(number) for flag, value in options if flag.endswith(("-fd", "-fds")) for number in value.split(",")
+    )
+    program = (*plan.programs[role.name], *(word for option in options for word in option))
+    return Start(_walled(role, plan, scene, program), keep)
+
+
+def tcp_tables() -> tuple[int, ...]:
+    """Open the host namespace's TCP tables: they name the uid of whoever connects to the page."""
+    return tuple(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in _TCP_TABLES if os.path.exists(path))
+
+
+def spawn(start: Start) -> int:
+    """Start the program and return its pid.
+
+    It gets /dev/null to read, our standard error to write, a session of its own (so that the terminal's
+    Ctrl+C reaches only us), and the descriptors of `start.keep`; everything else is closed.
+    """
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, 2, 1),
+        *((os.POSIX_SPAWN_DUP2, number, number) for number in start.keep),
+    ]
+    return os.posix_spawn(
+        start.argv[0],
+        start.argv,
+        ENVIRONMENT,
+        file_actions=files,
+        setsid=True,
+        setsigmask=(),
+        setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ),
+    )
+
+
+def _options(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Descriptors) -> list[tuple[str, str]]:
+    plan, listeners = launcher.plan, launcher.listeners
+    options = [("--control-fd", str(own.control))]
+    if role.name == roles.VAULT:
+        options += [("--data", f"{plan.data}/vault"), ("--operator-fd", str(listeners.vault.fileno()))]
+        options += [("--owner-uid", str(os.getuid()))]
+        options += [("--outbound-credential", name) for name in plan.credentials]
+        if own.device_key != -1:
+            options.append(("--device-key-fd", str(own.device_key)))
+        return options
+    options += [("--data", plan.data), ("--vault-fd", str(own.pair))]
+    if role.dials:
+        options.append(("--gateway-socket", f"{scene.sockets}/gateway.sock"))
+    return options + _further(role, launcher, scene, own)
+
+
+def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Descriptors) -> list[tuple[str, str]]:
+    """Return the options that only one role has."""
+    listeners = launcher.listeners
+    owner = ("--owner-uid", str(os.getuid()))
+    match role.name:
+        case roles.GATEWAY:
+            return [
+                ("--gateway-listen-fd", str(listeners.gateway.fileno())),
+                ("--operator-listen-fd", str(listeners.operator.fileno())),
+                owner,
+            ]
+        case roles.RUNNER:
+            return [
+                *(("--workspace", path) for path in scene.workspaces),
+                *(("--read-only", path) for path in scene.read_only),
+                *launcher.cgroups,
+            ]
+        case roles.WEB:
+            return [
+                ("--listen-fds", ",".join(str(listener.fileno()) for listener in listeners.web)),
+                ("--tcp-table-fds", ",".join(str(number) for number in own.tcp_tables)),
+                owner,
+            ]
+        case _:
+            return []
+
+
+def _walled(role: roles.Role, plan: Plan, scene: views.Scene, program: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the argument list that starts `program` behind its walls."""
+    if not plan.walls:
+        return _unwalled(plan, program)
+    tools = Tools(plan.bwrap, plan.setpriv, plan.service_uid)
+    return (*viewing(tools), *views.arguments(role, scene), "--", *dropped(tools), *program)
+
+
+def _unwalled(plan: Plan, program: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `program` without a view: what `sandbox.mode = "off"` asks for. It still dies with us."""
+    if not plan.setpriv:
+        return program
+    if plan.service_uid == -1:
+        return (plan.setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--", *program)
+    drop = dropped(Tools("", plan.setpriv, plan.service_uid))
+    return (*drop[:-1], "--pdeathsig", "KILL", "--", *program)
+
+
+def viewing(tools: Tools) -> tuple[str, ...]:
+    """Return the words that start a view, before its arguments.
+
+    As root, bubblewrap is started without CAP_DAC_OVERRIDE: with it, it would cover parts of /proc, and then
+    the kernel lets nobody below mount a /proc of their own, as the runner's sandboxes must.
+    """
+    if tools.service_uid == -1:
+        return (tools.bwrap, "--unshare-user")
+    return (tools.setpriv, "--bounding-set=-dac_override", tools.bwrap)
+
+
+def dropped(tools: Tools) -> tuple[str, ...]:
+    """Return the words before a program that take root from it, and each way to regain a capability."""
+    if tools.service_uid == -1:
+        return ()
+    return (
+        tools.setpriv,
+        f"--reuid={tools.service_uid}",
+        f"--regid={tools.service_uid}",
+        "--clear-groups",
+        "--no-new-privs",
+        "--inh-caps=-all",
+        "--bounding-set=-all",
+        "--",
+    )

@@ -1,0 +1,129 @@
+"""The sockets that the supervisor binds and hands down: Unix sockets, and the page's loopback addresses."""
+
+# Strings and os.path, because pathlib would cost the supervisor a megabyte.
+# ruff: noqa: PTH101, PTH108
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from typing import Final, NamedTuple
+
+from wirken.domain import limits
+from wirken.domain.errors import Unavailable
+
+LOOPBACKS: Final = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+_BACKLOG: Final = 64
+
+
+class BusyPort(Unavailable):
+    """The page's port is taken by another program."""
+
+
+class NoSocket(Unavailable):
+    """A Unix socket cannot be bound."""
+
+    hint = "Move away what lies there, or choose another place with WIRKEN_DATA_DIR."
+
+
+class Listeners(NamedTuple):
+    """All listening sockets; we hold them all along, so that a restarted child finds them waiting."""
+
+    gateway: socket.socket
+    operator: socket.socket
+    vault: socket.socket
+    control: socket.socket
+    web: tuple[socket.socket, ...]
+
+
+def bind(sockets: str, port: int, uid: int) -> Listeners:
+    """Bind everything; the port first, because it is what may be taken. `port` 0 binds no page.
+
+    The socket files are 0600 and belong to `uid` (-1: the caller); the supervisor's own stays the caller's.
+    Raises `BusyPort`, `NoSocket`.
+    """
+    web = loopback(port) if port else ()
+    return Listeners(
+        gateway=unix(f"{sockets}/gateway.sock", uid),
+        operator=unix(f"{sockets}/operator.sock", uid),
+        vault=unix(f"{sockets}/vault.sock", uid),
+        control=unix(f"{sockets}/supervisor.sock", -1),
+        web=web,
+    )
+
+
+def unix(path: str, uid: int) -> socket.socket:
+    """Return a listener at `path`; a socket left there by an earlier run is replaced. Raises `NoSocket`."""
+    if len(os.fsencode(path)) > limits.SOCKET_ADDRESS:
+        raise NoSocket(f"{path} is too long for the address of a Unix socket.")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+    try:
+        listener.bind(path)
+        os.chmod(path, 0o600)
+        if uid != -1:
+            os.chown(path, uid, uid)
+    except OSError as error:
+        listener.close()
+        raise NoSocket(f"{path} cannot be bound: {error.strerror}.") from None
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def loopback(port: int) -> tuple[socket.socket, ...]:
+    """Return listeners on 127.0.0.1 and, where the kernel has it, [::1]. Raises `BusyPort`."""
+    bound: list[socket.socket] = []
+    for family, address in LOOPBACKS:
+        try:
+            bound.append(_tcp(family, address, port))
+        except OSError as error:
+            for listener in bound:
+                listener.close()
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                raise _refusal(address, port, error) from None
+    return tuple(bound)
+
+
+def unbind(listeners: Listeners, sockets: str) -> None:
+    """Close all listeners and remove their files."""
+    for listener in (
+        listeners.gateway,
+        listeners.operator,
+        listeners.vault,
+        listeners.control,
+        *listeners.web,
+    ):
+        listener.close()
+    for name in ("gateway", "operator", "vault", "supervisor"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{sockets}/{name}.sock")
+
+
+def _tcp(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _refusal(address: str, port: int, error: OSError) -> BusyPort:
+    shown = f"[{address}]" if ":" in address else address
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65_535 else port - 1
+        advice = f"Stop the program that uses it, or choose another: `wirken run --port {other}`."
+        return BusyPort(f"Port {port} on {shown} is already in use.", hint=advice)
+    return BusyPort(f"Port {port} on {shown} cannot be bound: {error.strerror}.", hint="Choose another: `--port N`.")

@@ -1,0 +1,80 @@
+"""What may be asked on the supervisor's socket: JSON, one object a line, each answered by one line. Pure.
+
+    {"ask": "status"}   -> {"ok": true, "pid": …, "children": [{…}, …], …}
+    {"ask": "stop"}     -> {"ok": true}, and the connection ends with the supervisor
+    {"ask": "hold"}     -> {"ok": true}; an ephemeral supervisor lives while this connection does
+    {"ask": "workspace", "path": …, "read_only": […]}
+                        -> {"ok": true, "role": "runner-1"} once that runner is ready; it lives as long as
+                           this connection
+
+A refusal is {"ok": false, "error": sentence, "hint": next step}.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple, TypeAlias
+
+from wirken.domain import limits
+from wirken.domain.errors import ProtocolError
+
+
+class BadQuestion(ProtocolError):
+    """Somebody asked the supervisor something it does not understand."""
+
+
+class Status(NamedTuple):
+    """Who runs, and how."""
+
+
+class Stop(NamedTuple):
+    """Stop everything."""
+
+
+class Hold(NamedTuple):
+    """Keep an ephemeral supervisor alive while this connection lives."""
+
+
+class Workspace(NamedTuple):
+    """Start a further runner that sees another workspace."""
+
+    path: str
+    read_only: tuple[str, ...]
+
+
+Question: TypeAlias = Status | Stop | Hold | Workspace
+
+
+def parse(line: bytes) -> Question:
+    """Return the question in a line. Raises `BadQuestion`."""
+    try:
+        tree: object = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadQuestion("The question is not JSON.") from None
+    if not isinstance(tree, dict):
+        raise BadQuestion("The question is not an object.")
+    match tree:
+        case {"ask": "status", **rest} if not rest:
+            return Status()
+        case {"ask": "stop", **rest} if not rest:
+            return Stop()
+        case {"ask": "hold", **rest} if not rest:
+            return Hold()
+        case {"ask": "workspace", "path": str(path), "read_only": list(folders), **rest} if not rest:
+            if all(isinstance(folder, str) for folder in folders):
+                return Workspace(path, tuple(folders))
+    raise BadQuestion("The supervisor does not know this question.")
+
+
+class Lines:
+    """Split a byte stream into lines of at most CONTROL_LINE bytes."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the lines that `data` completes. Raises `BadQuestion` for one that is too long."""
+        *lines, self._held = (self._held + data).split(b"\n")
+        if any(len(line) > limits.CONTROL_LINE for line in (*lines, self._held)):
+            raise BadQuestion("The question is too long.")
+        return lines

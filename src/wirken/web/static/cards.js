@@ -1,0 +1,136 @@
+// Approval cards: what is asked, exactly, and the three answers. The server has made hidden characters visible.
+
+import { answer } from "./api.js";
+import { byId, el, say } from "./dom.js";
+
+const ARMED_AFTER = 350; // ms; a click or key that was meant for something else must not allow a call
+
+const TIERS = { tier2: "asked once in 30 days", tier3: "asked every time" };
+
+export class Cards {
+  #open = new Map(); // approval -> { card, node, timer, skew }
+  #settled = new Set();
+  #session;
+  #changed;
+
+  // `session()` is the conversation in view; `changed(others)` hears which other sessions wait for an answer.
+  constructor(session, changed) {
+    this.#session = session;
+    this.#changed = changed;
+  }
+
+  asked(card, quietly = false) {
+    if (this.#settled.has(card.approval) || this.#open.has(card.approval)) return;
+    const entry = { card, node: null, timer: 0, skew: card.now - Date.now() };
+    this.#open.set(card.approval, entry);
+    if (card.session === this.#session()) this.#show(entry, quietly);
+    this.#report();
+  }
+
+  settled(approval, decision = "") {
+    this.#settled.add(approval);
+    const entry = this.#open.get(approval);
+    if (!entry) return;
+    const hadFocus = entry.node?.contains(document.activeElement);
+    this.#remove(entry);
+    this.#open.delete(approval);
+    if (decision) say(`The approval of ${entry.card.tool} was settled: ${decision}.`);
+    if (hadFocus) byId("text").focus();
+    this.#report();
+  }
+
+  // The conversation in view has changed.
+  refresh() {
+    for (const entry of this.#open.values()) {
+      this.#remove(entry);
+      if (entry.card.session === this.#session()) this.#show(entry, false);
+    }
+    this.#report();
+  }
+
+  // After a reconnect the gateway's list is the truth.
+  replace(cards) {
+    const listed = new Set(cards.map((card) => card.approval));
+    for (const approval of [...this.#open.keys()]) if (!listed.has(approval)) this.settled(approval);
+    for (const card of cards) this.asked(card);
+  }
+
+  #report() {
+    const others = new Set();
+    let here = 0;
+    for (const { card } of this.#open.values()) {
+      if (card.session === this.#session()) here += 1;
+      else others.add(card.session);
+    }
+    this.#changed(others, here);
+  }
+
+  #remove(entry) {
+    clearInterval(entry.timer);
+    entry.node?.remove();
+    entry.node = null;
+  }
+
+  #show(entry, quietly) {
+    const { card } = entry;
+    const title = `title-${card.approval}`;
+    const countdown = el("span", { class: "countdown" });
+    const problem = el("p", { class: "problem", role: "alert", hidden: true });
+    const choices = [["once", "Allow once", "primary"]];
+    if (card.tier === "tier2") choices.push(["30d", "Allow 30 days", ""]);
+    choices.push(["deny", "Deny", "danger"]);
+    const buttons = choices.map(([choice, label, look]) => el("button", {
+      type: "button", class: look, text: label, disabled: choice !== "deny", "data-choice": choice,
+      on: { click: () => this.#answer(entry, choice, buttons, problem) },
+    }));
+    entry.node = el("section", { class: "card", role: "group", tabindex: "-1", "aria-labelledby": title },
+      el("header", {},
+        el("h3", { id: title, text: `Allow ${card.tool}?` }),
+        el("span", { class: "chip", text: TIERS[card.tier] ?? card.tier, title: card.tier }), countdown),
+      el("pre", { class: "command", tabindex: "0", "aria-label": "What runs", text: card.command }),
+      card.reasons.length ? el("ul", { class: "reasons" },
+        ...card.reasons.map((reason) => el("li", { text: reason }))) : null,
+      el("p", { class: "quiet", text: "Action: " + card.action_keys.join(", ") }),
+      el("p", { class: "quiet", text: "Exactly this is what you allow:" }),
+      el("pre", { class: "call", tabindex: "0", "aria-label": "The whole call", text: card.call }),
+      el("p", { class: "quiet lease", text: "SHA-256 " + card.lease }),
+      el("div", { class: "buttons" }, ...buttons), problem);
+    byId("cards").append(entry.node);
+    this.#count(entry, countdown, buttons);
+    setTimeout(() => buttons.forEach((button) => { button.disabled = entry.late ?? false; }), ARMED_AFTER);
+    entry.node.scrollIntoView({ block: "nearest" });
+    if (!quietly) this.#announce(entry);
+  }
+
+  #announce({ card, node }) {
+    say(`Approval needed: ${card.tool}: ${card.command}`, true);
+    const typing = document.activeElement === byId("text") && byId("text").value !== "";
+    if (!typing) node.focus();
+  }
+
+  #count(entry, countdown, buttons) {
+    const tick = () => {
+      const left = Math.ceil((entry.card.expires - Date.now() - entry.skew) / 1000);
+      countdown.textContent = left > 0 ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} left` : "expired";
+      if (left > 0) return;
+      entry.late = true;
+      clearInterval(entry.timer);
+      for (const button of buttons) button.disabled = true;
+    };
+    entry.timer = setInterval(tick, 1000);
+    tick();
+  }
+
+  async #answer(entry, choice, buttons, problem) {
+    for (const button of buttons) button.disabled = true;
+    problem.hidden = true;
+    try {
+      await answer(entry.card.approval, entry.card.lease, choice);
+      this.settled(entry.card.approval, choice === "deny" ? "denied" : "allowed");
+    } catch (error) {
+      problem.textContent = error.message;
+      problem.hidden = false;
+      for (const button of buttons) button.disabled = entry.late ?? false;
+    }
+  }
+}

@@ -1,0 +1,42 @@
+// Small helpers over the DOM. Text goes in through textContent only; nothing here parses HTML.
+
+export const byId = (id) => document.getElementById(id);
+
+export function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (key === "text") node.textContent = value;
+    else if (key === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
+    else node.setAttribute(key, value === true ? "" : String(value));
+  }
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+// The same characters as domain/text.py `shown`: what moves a cursor, reorders text, is invisible or has no shape.
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
+
+function escaped(character) {
+  const point = character.codePointAt(0);
+  const digits = point.toString(16);
+  if (point < 0x100) return "\\x" + digits.padStart(2, "0");
+  return point < 0x10000 ? "\\u" + digits.padStart(4, "0") : "\\U" + digits.padStart(8, "0");
+}
+
+export function shown(text, keepNewlines = false) {
+  return text.replace(HIDDEN, (character) =>
+    keepNewlines && (character === "\n" || character === "\t") ? character : escaped(character));
+}
+
+export function say(text, urgent = false) {
+  const region = byId(urgent ? "urgent" : "polite");
+  region.textContent = "";
+  // A region that is emptied and filled in one go is not read again when the text is the same.
+  setTimeout(() => { region.textContent = text; }, 50);
+}
+
+export function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

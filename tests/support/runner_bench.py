@@ -1,0 +1,109 @@
+"""A runner without its socket, for tests: a call per line on standard input, its answer on standard output.
+
+Runs inside the view of `tests.support.walled`. Requests are JSON objects: `{"id", "do": "run", "tool", "arguments",
+"read_only"?}`, `{"do": "cancel", "id"}`, `{"do": "stop"}`, `{"id", "do": "status"}`, `{"id", "do": "time", "count"}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import secrets
+import statistics
+import sys
+import time
+
+import msgspec
+
+from wirken.domain.actions import CanonicalCall, Place
+from wirken.domain.ids import AgentId, ChannelId, PrincipalId, SessionId
+from wirken.ipc.calls.runner import Run, WirePermit
+from wirken.runner.assemble import Host, Options, assembled
+from wirken.runner.tools import Tools
+
+SESSION = SessionId("default/terminal/bench")
+
+
+class Bench:
+    def __init__(self, tools: Tools, workspace: str) -> None:
+        self._tools = tools
+        self._workspace = workspace
+        self._seq = 0
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def question(self, tool: str, arguments: str, read_only: list[str]) -> Run:
+        self._seq += 1
+        call = CanonicalCall(
+            tool=tool,
+            arguments=arguments,
+            agent=AgentId("default"),
+            session=SESSION,
+            principal=PrincipalId("owner"),
+            channel=ChannelId("terminal"),
+            place=Place(workspace=self._workspace, sandbox="bubblewrap", read_only=tuple(read_only)),
+        )
+        return Run(permit=WirePermit(SESSION, self._seq, call.digest()), call=call.canonical())
+
+    def take(self, request: dict[str, object]) -> None:
+        number = int(str(request.get("id", 0)))
+        match request["do"]:
+            case "cancel":
+                self._tasks[number].cancel()
+            case "stop":
+                self._tools.stop()
+            case "run" | "status" | "time":
+                self._tasks[number] = asyncio.create_task(self._answer(number, request))
+
+    async def _answer(self, number: int, request: dict[str, object]) -> None:
+        try:
+            said = await self._done(request)
+        except asyncio.CancelledError:
+            said = {"cancelled": True}
+        except Exception as error:
+            said = {"raised": type(error).__name__, "said": str(error)}
+        print(json.dumps({"id": number, **said}), flush=True)
+
+    async def _done(self, request: dict[str, object]) -> dict[str, object]:
+        if request["do"] == "status":
+            return dict(msgspec.to_builtins(await self._tools.status()))
+        if request["do"] == "time":
+            return await self._timed(int(str(request["count"])))
+        folders = request.get("read_only", [])
+        assert isinstance(folders, list)
+        question = self.question(str(request["tool"]), str(request["arguments"]), folders)
+        return dict(msgspec.to_builtins(await self._tools.run(question)))
+
+    async def _timed(self, count: int) -> dict[str, object]:
+        took = []
+        for _ in range(count):
+            question = self.question("exec", '{"argv":["true"]}', [])
+            started = time.perf_counter()
+            await self._tools.run(question)
+            took.append((time.perf_counter() - started) * 1e3)
+        return {
+            "median": statistics.median(took),
+            "p95": sorted(took)[int(count * 0.95)],
+            "open": len(os.listdir("/proc/self/fd")),
+            "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        }
+
+
+async def main() -> None:
+    options = json.loads(sys.argv[1])
+    machine = os.uname()
+    host = Host(machine.machine, machine.release, os.geteuid())
+    wanted = Options((options["workspace"],), tuple(options["read_only"]), tuple(options["cgroups"]))
+    with assembled(wanted, host, lambda: secrets.token_hex(8)) as tools:
+        bench = Bench(tools, options["workspace"])
+        reader = asyncio.StreamReader(limit=2**24)
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        print(json.dumps({"ready": True}), flush=True)
+        while line := await reader.readline():
+            bench.take(json.loads(line))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,104 @@
+"""Talk to `tests.support.runner_bench`, which runs as the supervisor would start the runner."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tests.support.walled import REPOSITORY, owned, service_ids, walled
+from wirken.confine import delegate
+from wirken.ipc.calls.runner import Ran, SandboxReport
+
+PATIENCE = 60.0
+
+
+class Client:
+    def __init__(self, process: subprocess.Popen[bytes], workspace: Path, held_by: str) -> None:
+        self.workspace = workspace
+        self.held_by = held_by
+        self.pid = process.pid
+        self._process = process
+        self._last = 0
+        self._answers: dict[int, dict[str, object]] = {}
+        self._pending = b""
+
+    def send(self, **request: object) -> int:
+        """Put a question and return its number."""
+        self._last += 1
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"id": self._last, **request}).encode() + b"\n")
+        self._process.stdin.flush()
+        return self._last
+
+    def control(self, **request: object) -> None:
+        """Say something that has no answer of its own."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def answer(self, number: int) -> dict[str, object]:
+        deadline = time.monotonic() + PATIENCE
+        while number not in self._answers:
+            line = json.loads(self._line(deadline))
+            self._answers[line.pop("id", 0)] = line
+        return self._answers.pop(number)
+
+    def start(self, tool: str, read_only: tuple[str, ...] = (), **arguments: object) -> int:
+        return self.send(do="run", tool=tool, arguments=json.dumps(arguments), read_only=list(read_only))
+
+    def run(self, tool: str, read_only: tuple[str, ...] = (), **arguments: object) -> Ran:
+        return msgspec.convert(self.answer(self.start(tool, read_only, **arguments)), Ran)
+
+    def sh(self, command: str, timeout: float = 30) -> Ran:
+        return self.run("exec", command=command, timeout=timeout)
+
+    def status(self) -> SandboxReport:
+        return msgspec.convert(self.answer(self.send(do="status")), SandboxReport)
+
+    def _line(self, deadline: float) -> bytes:
+        assert self._process.stdout is not None
+        handle = self._process.stdout.fileno()
+        while b"\n" not in self._pending:
+            ready, _, _ = select.select([handle], [], [], max(0.0, deadline - time.monotonic()))
+            data = os.read(handle, 2**20) if ready else b""
+            assert data, "the runner said nothing more"
+            self._pending += data
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line
+
+
+@contextmanager
+def runner(
+    folder: Path, limits: Literal["cgroup", "watchdog"], read_only: tuple[str, ...] = ()
+) -> Iterator[Client]:
+    """Start a runner whose workspace is `folder`/workspace; `limits` says whether it is given cgroups."""
+    given = delegate.delegate(os.getpid(), *service_ids()) if limits == "cgroup" else delegate.NOTHING
+    # The view shows the workspace at its own path, so every folder above it has to be passable.
+    workspace = owned(folder / "workspace")
+    options = {
+        "workspace": str(workspace),
+        "read_only": list(read_only),
+        "cgroups": [value for _, value in given.options],
+    }
+    program = [str(REPOSITORY / "tests/support/runner_bench.py"), json.dumps(options)]
+    line = walled(program, writable=[str(workspace), *given.binds], readable=read_only)
+    process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        client = Client(process, workspace, given.kind)
+        assert client.answer(0) == {"ready": True}
+        yield client
+    finally:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        process.wait(timeout=10)
+        process.stdout.close()
+        delegate.remove(given, os.getpid())
