@@ -1,4 +1,4 @@
-"""`wirken run`, `wirken stop`, `wirken --version`, and a supervisor for the time of one command, as people meet them."""
+"""`wirken run`, `stop`, `--version`, and a supervisor for the time of one command, as people meet them."""
 
 from __future__ import annotations
 

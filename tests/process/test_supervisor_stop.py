@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,9 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     with supervised(tmp_path, {"gateway": "deaf"}) as house:
         house.wait_ready()
         house.process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + 1
+        while "STOPPED web" not in house.err and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert house.stop(signal.SIGINT) < 0.5
 
 

@@ -7,6 +7,7 @@ Runs inside the view of `tests.support.walled`. Requests are JSON objects: `{"id
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import resource
@@ -31,7 +32,7 @@ class Bench:
         self._tools = tools
         self._workspace = workspace
         self._seq = 0
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, asyncio.Task[dict[str, object]]] = {}
 
     def question(self, tool: str, arguments: str, read_only: list[str]) -> Run:
         self._seq += 1
@@ -54,16 +55,8 @@ class Bench:
             case "stop":
                 self._tools.stop()
             case "run" | "status" | "time":
-                self._tasks[number] = asyncio.create_task(self._answer(number, request))
-
-    async def _answer(self, number: int, request: dict[str, object]) -> None:
-        try:
-            said = await self._done(request)
-        except asyncio.CancelledError:
-            said = {"cancelled": True}
-        except Exception as error:
-            said = {"raised": type(error).__name__, "said": str(error)}
-        print(json.dumps({"id": number, **said}), flush=True)
+                task = self._tasks[number] = asyncio.create_task(self._done(request))
+                task.add_done_callback(functools.partial(answer, number))
 
     async def _done(self, request: dict[str, object]) -> dict[str, object]:
         if request["do"] == "status":
@@ -88,6 +81,17 @@ class Bench:
             "open": len(os.listdir("/proc/self/fd")),
             "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         }
+
+
+def answer(number: int, task: asyncio.Task[dict[str, object]]) -> None:
+    """Say what came of a request; also of one that was cancelled before it began."""
+    if task.cancelled():
+        said: dict[str, object] = {"cancelled": True}
+    elif (error := task.exception()) is not None:
+        said = {"raised": type(error).__name__, "said": str(error)}
+    else:
+        said = task.result()
+    print(json.dumps({"id": number, **said}), flush=True)
 
 
 async def main() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-
 from tests.support.walled import REPOSITORY, owned, service_ids, walled
+
 from wirken.confine import delegate
 from wirken.ipc.calls.runner import Ran, SandboxReport
 
@@ -77,10 +77,11 @@ class Client:
 
 
 @contextmanager
-def runner(
-    folder: Path, limits: Literal["cgroup", "watchdog"], read_only: tuple[str, ...] = ()
-) -> Iterator[Client]:
-    """Start a runner whose workspace is `folder`/workspace; `limits` says whether it is given cgroups."""
+def runner(folder: Path, limits: Literal["cgroup", "watchdog"], read_only: tuple[str, ...] = ()) -> Iterator[Client]:
+    """Start a runner whose workspace is `folder`/workspace; `limits` says whether it is given cgroups.
+
+    `view` are further arguments of the view it starts in.
+    """
     given = delegate.delegate(os.getpid(), *service_ids()) if limits == "cgroup" else delegate.NOTHING
     # The view shows the workspace at its own path, so every folder above it has to be passable.
     workspace = owned(folder / "workspace")
@@ -90,7 +91,7 @@ def runner(
         "cgroups": [value for _, value in given.options],
     }
     program = [str(REPOSITORY / "tests/support/runner_bench.py"), json.dumps(options)]
-    line = walled(program, writable=[str(workspace), *given.binds], readable=read_only)
+    line = walled(program, writable=[str(workspace), *given.binds], readable=read_only, extra=view)
     process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         client = Client(process, workspace, given.kind)

@@ -29,8 +29,17 @@ def owned(folder: Path) -> Path:
     return folder
 
 
-def walled(program: Sequence[str], *, writable: Sequence[str] = (), readable: Sequence[str] = ()) -> list[str]:
-    """Return the command line that starts `python -I <program>` in a view with these folders, at their own paths."""
+def walled(
+    program: Sequence[str],
+    *,
+    writable: Sequence[str] = (),
+    readable: Sequence[str] = (),
+    extra: Sequence[str] = (),
+) -> list[str]:
+    """Return the command line that starts `python -I <program>` in a view with these folders, at their own paths.
+
+    `extra` are further arguments for bubblewrap, after all others.
+    """
     root = os.geteuid() == 0
     line = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     line += ["--unshare-net", *([] if root else ["--unshare-user"]), "--ro-bind", "/usr", "/usr"]
@@ -49,7 +58,7 @@ def walled(program: Sequence[str], *, writable: Sequence[str] = (), readable: Se
                     made.add(str(parent))
                     line += ["--perms", "0755", "--dir", str(parent)]
             line += [kind, place, place]
-    line += ["--chdir", "/"]
+    line += [*extra, "--chdir", "/"]
     inner = [sys.executable, "-I", *program]
     if not root:
         return [*line, "--", *inner]

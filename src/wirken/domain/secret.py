@@ -16,7 +16,8 @@ class Secret:
     __slots__ = ("_buffer",)
 
     def __init__(self, value: bytes | bytearray) -> None:
-        self._buffer = bytearray(value)
+        self._buffer = bytearray()
+        self._buffer += value
 
     def reveal(self) -> bytes:
         """Return the value. Raises `ValueError` once wiped."""
@@ -35,10 +36,10 @@ class Secret:
         self._buffer = bytearray()
 
     def matches(self, other: Secret) -> bool:
-        """Compare in constant time."""
+        """Compare in constant time. A Secret that holds nothing, or was wiped, matches none."""
         import hmac  # loads OpenSSL, 4 MB that most processes which hold a Secret do not need
 
-        return hmac.compare_digest(self._buffer, other._buffer)
+        return bool(self) and hmac.compare_digest(self._buffer, other._buffer)
 
     def __bool__(self) -> bool:
         return len(self._buffer) > 0
@@ -60,6 +61,9 @@ class Secret:
         raise TypeError("a Secret stays in its process")
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret stays in its process")
+
+    def __getstate__(self) -> NoReturn:
         raise TypeError("a Secret stays in its process")
 
     def __copy__(self) -> NoReturn:

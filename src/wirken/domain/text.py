@@ -9,19 +9,34 @@ from typing import Final
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that move a cursor, reorder text, are invisible or have no agreed shape."""
 
+_UNSEEN: Final = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180F, 0x2800, 0x3164, 0xFFA0),
+            *range(0x180B, 0x180E),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
+"""Letters, marks and symbols that draw nothing: Default_Ignorable_Code_Point (Unicode Standard, 5.21) outside the
+categories above, and the blank Braille pattern. A text can be hidden in them."""
+
+_RUNNING: Final = "\n\t\ufe0f"
+"""What running text may keep: line feeds, tabs, and the selector that gives the sign before it its colour."""
+
 
 def shown(text: str, *, keep_newlines: bool = False) -> str:
     """Return `text` with every character that could deceive a reader as a visible escape.
 
-    Control, format (bidirectional and zero-width), surrogate, private and unassigned characters become
-    `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN`. With `keep_newlines`, line feeds and tabs stay.
+    Control, format (bidirectional and zero-width), blank, surrogate, private and unassigned characters become
+    `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN`. With `keep_newlines`, line feeds, tabs and emoji selectors stay.
     """
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        character
-        if (keep_newlines and character in "\n\t") or unicodedata.category(character) not in _HIDDEN
-        else _escaped(character)
+        _escaped(character) if _deceives(character) and not (keep_newlines and character in _RUNNING) else character
         for character in text
     )
 
@@ -29,13 +44,14 @@ def shown(text: str, *, keep_newlines: bool = False) -> str:
 def clip(text: str, limit: int) -> tuple[str, int]:
     """Return at most `limit` bytes of UTF-8 from the start of `text`, and how many bytes were left out.
 
-    Never cuts inside a character.
+    Never cuts inside a character; a lone surrogate counts as the three bytes it would take.
     """
     raw = text.encode("utf-8", "surrogatepass")
     if len(raw) <= limit:
         return text, 0
-    kept = raw[:limit].decode("utf-8", "ignore")
-    return kept, len(raw) - len(kept.encode())
+    while limit and raw[limit] & 0xC0 == 0x80:  # 10xxxxxx continues a character (RFC 3629, section 3)
+        limit -= 1
+    return raw[:limit].decode("utf-8", "surrogatepass"), len(raw) - limit
 
 
 def clean(text: str) -> str:
@@ -51,6 +67,10 @@ def decoded(raw: bytes) -> str:
 def quoted(text: str) -> str:
     """Return `text` as a JSON string of visible characters only, for one-line prompts."""
     return shown(json.dumps(text, ensure_ascii=False))
+
+
+def _deceives(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN or character in _UNSEEN
 
 
 def _escaped(character: str) -> str:

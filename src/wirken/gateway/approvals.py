@@ -66,12 +66,13 @@ class Approvals:
         waiting = _Pending(row, asyncio.get_running_loop().create_future())
         self._pending[row.approval] = waiting
         self._hub.tell(session.id, Asked(session.id, pack(row)))
-        decision = "lapsed"
+        decision = "withdrawn"
         try:
             async with asyncio.timeout(seconds):
                 answer = await waiting.answered
             decision = answer.choice
         except TimeoutError:
+            decision = "lapsed"
             return _denied(call, needs, "no_answer", "", f"Nobody answered within {seconds:.0f} s.")
         finally:
             self._pending.pop(row.approval, None)

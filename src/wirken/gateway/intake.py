@@ -11,7 +11,7 @@ from typing import Final
 from wirken.domain import limits
 from wirken.domain.errors import Refused, UsageError, WirkenError
 from wirken.domain.events import Fact, SessionOpened, Trust, TurnEnded, TurnResumed, UserMessageFact
-from wirken.domain.ids import OWNER, SessionId, conversation_id, session_id
+from wirken.domain.ids import OWNER, BadIdentifier, SessionId, conversation_id, session_id
 from wirken.domain.text import clean
 from wirken.gateway.agent.assemble import system_prompt, tools_offered
 from wirken.gateway.agent.attest import AsksVault, attest
@@ -22,6 +22,7 @@ from wirken.gateway.router import Router, Wish
 from wirken.gateway.sessions import Session, SessionIsClosed, Sessions
 from wirken.gateway.tools.catalogue import Tool
 from wirken.ipc.frames import Accepted, Inbound, Over
+from wirken.record.canonical import Unreadable
 
 _log = logging.getLogger("wirken.gateway")
 _CRASHED: Final = "The gateway ended while this ran; the outcome is unknown. It was not run again."
@@ -47,7 +48,12 @@ class Intake:
     """Waits, once, until it is known whether commands can be run here."""
     _wishes: dict[tuple[SessionId, int], Wish] = field(default_factory=dict)
     _drains: dict[SessionId, asyncio.Task[None]] = field(default_factory=dict)
+    _unrecovered: set[SessionId] = field(default_factory=set)
+    """Sessions that a crash left in the middle; no turn of theirs runs before `recover` has looked at them."""
     _closing: bool = False
+
+    def __post_init__(self) -> None:
+        self._unrecovered = set(self.log.unfinished())
 
     async def accept(self, surface: Surface, message: Inbound, wish: Wish) -> Accepted:
         """Put the message on record and queue its turn; return once its row is on disk.
@@ -59,25 +65,27 @@ class Intake:
         await self.runner_known()
         agent = self.router.agent(message.agent)
         session = self.sessions.get(session_id(agent, surface.channel, conversation_id(message.conversation)))
+        if message.platform_id not in session.seen:
+            await self._ready_for_more(session)
         known = session.seen.get(message.platform_id)
         if known is None:
-            await self._ready_for_more(session)
-            known = session.seen.get(message.platform_id)
-        if known is None:
             known = await self._record(session, message, wish)
+        else:
+            await self.log.flushed()
         surface.sessions.add(session.id)
         self._start(session)
         return Accepted(message.platform_id, session.id, known)
 
     async def _ready_for_more(self, session: Session) -> None:
+        """Attest what is not yet, and return if the session takes a message now. Raises `Refused`, `Unavailable`."""
+        if session.unattested and session.task is None:
+            await attest(self.vault, session)
         if session.closed:
             raise SessionIsClosed("This session was closed.")
         if self._closing:
             raise Refused("Wirken is stopping.", hint="Say it again when it runs.")
         if len(session.waiting) >= limits.TURN_QUEUE:
             raise TooMuch(f"{limits.TURN_QUEUE} messages wait in this conversation already.")
-        if session.unattested and session.id not in self._drains:
-            await attest(self.vault, session)
 
     async def _record(self, session: Session, message: Inbound, wish: Wish) -> int:
         entries: list[tuple[Trust, Fact]] = []
@@ -119,7 +127,8 @@ class Intake:
     # --- running turns --------------------------------------------------------------------------------
 
     def _start(self, session: Session) -> None:
-        if session.id in self._drains or self._closing or (session.turn is None and not session.waiting):
+        nothing = session.turn is None and not session.waiting
+        if nothing or self._closing or session.id in self._drains or session.id in self._unrecovered:
             return
         drain = asyncio.get_running_loop().create_task(self._drain(session))
         self._drains[session.id] = drain
@@ -184,19 +193,28 @@ class Intake:
 
     async def recover(self) -> None:
         """Take up what a crash left behind: interrupted turns, waiting messages, missing attestations."""
-        for name in self.log.unfinished():
-            session = self.sessions.get(name)
-            turn = session.turn
-            if turn is not None:
-                unknown = sum(call in turn.permitted for call in turn.calls)
-                rows = leftovers(session, _CRASHED, running="unknown")
-                if turn.resumed < limits.RESUMES:
-                    await session.record(*rows, (Trust.GATEWAY, TurnResumed(unknown=unknown)))
-                else:
-                    ended = TurnEnded(outcome="interrupted", reason="Interrupted twice.", rounds=turn.rounds)
-                    await session.record(*rows, (Trust.GATEWAY, ended))
-            await self.attest_now(session)
+        for name in tuple(self._unrecovered):
+            try:
+                session = self.sessions.get(name)
+                await self._close_leftovers(session)
+                await self.attest_now(session)
+            except (Unreadable, BadIdentifier) as error:
+                _log.warning("session %s cannot be taken up: %s", name, error)
+                continue
+            self._unrecovered.discard(name)
             self._start(session)
+
+    async def _close_leftovers(self, session: Session) -> None:
+        turn = session.turn
+        if turn is None:
+            return
+        unknown = sum(call in turn.permitted for call in turn.calls)
+        rows = leftovers(session, _CRASHED, running="unknown")
+        if turn.resumed < limits.RESUMES:
+            await session.record(*rows, (Trust.GATEWAY, TurnResumed(unknown=unknown)))
+        else:
+            ended = TurnEnded(outcome="interrupted", reason="Interrupted twice.", rounds=turn.rounds)
+            await session.record(*rows, (Trust.GATEWAY, ended))
 
     async def attest_now(self, session: Session) -> None:
         """Attest what was left without attestation, if the vault can be had."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -66,6 +67,8 @@ class Session:
     waiting: deque[int] = field(default_factory=deque)
     """Rows of user messages whose turn has not started."""
     turn: OpenTurn | None = None
+    ended: TurnEnded | None = None
+    """How the latest turn ended."""
     unattested: bool = False
     opened: bool = False
     closed: bool = False
@@ -73,6 +76,7 @@ class Session:
     workspace: str = ""
     prompt: str = ""
     tools: ToolsSet | None = None
+    attesting: asyncio.Lock = field(default_factory=asyncio.Lock)
     task: asyncio.Task[TurnEnded] | None = None
     """The turn that runs now, if one does."""
 
@@ -108,10 +112,11 @@ class Session:
                 self.seen[platform_id] = seq
                 self.waiting.append(seq)
             case TurnStarted(message_seq=message_seq):
-                self.waiting.remove(message_seq)
+                with contextlib.suppress(ValueError):  # rows that were tampered with may start what nobody said
+                    self.waiting.remove(message_seq)
                 self.turn = OpenTurn(message_seq)
             case TurnEnded():
-                self.turn, self.unattested = None, True
+                self.turn, self.ended, self.unattested = None, fact, True
             case Attestation():
                 self.unattested = False
             case _ if self.turn is not None:

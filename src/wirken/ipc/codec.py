@@ -19,7 +19,7 @@ _schema: Final = capnp.load(str(Path(__file__).with_name("wirken.capnp")))
 
 
 class BadFrame(ProtocolError):
-    """The bytes are no frame of `wirken.capnp`, or pass its bounds."""
+    """The bytes are no frame of `wirken.capnp` or pass its bounds, or a value cannot be put into one."""
 
 
 def _camel(name: str) -> str:
@@ -50,12 +50,18 @@ _MEMBERS: Final[dict[str, tuple[Callable[..., Frame], tuple[tuple[str, str], ...
 
 
 def encode(frame: Frame) -> bytes:
-    """Return the frame as one Cap'n Proto message (unpacked, with its segment table)."""
+    """Return the frame as one Cap'n Proto message (unpacked, with its segment table).
+
+    Raises `BadFrame` for text that is not Unicode and for numbers outside 0 to 2^64 - 1.
+    """
     member = type(frame).__name__.lower()
     message = _schema.Frame.new_message()
     body = message.init(member)
-    for name, wire_name in _MEMBERS[member][1]:
-        setattr(body, wire_name, getattr(frame, name))
+    try:
+        for name, wire_name in _MEMBERS[member][1]:
+            setattr(body, wire_name, getattr(frame, name))
+    except (capnp.KjException, UnicodeEncodeError, OverflowError) as error:
+        raise BadFrame("A value cannot be put into a frame.") from error
     return bytes(message.to_bytes())
 
 

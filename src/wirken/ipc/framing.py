@@ -22,7 +22,9 @@ class FrameEmpty(ProtocolError):
 
 
 def encode_frame(payload: bytes, limit: int = limits.FRAME) -> bytes:
-    """Return `payload` with its length before it. Raises `FrameTooLong` over `limit` bytes."""
+    """Return `payload` with its length before it. Raises `FrameTooLong` over `limit` bytes, `FrameEmpty` for none."""
+    if not payload:
+        raise FrameEmpty("A frame of no bytes cannot be sent.")
     if len(payload) > limit:
         raise FrameTooLong(f"A frame of {len(payload)} bytes passes the limit of {limit}.")
     return _LENGTH.pack(len(payload)) + payload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import Final
 
@@ -33,8 +34,9 @@ class Lifeline:
         asyncio.get_running_loop().add_reader(self._control, self._heard)
 
     def ready(self) -> None:
-        """Tell the supervisor, once, that this process does its work."""
-        self._control.send(READY)
+        """Tell the supervisor, once, that this process does its work. One that has died is noticed elsewhere."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._control.send(READY)
 
     async def identity(self) -> handshake.Identity:
         """Return this process's identity, waiting for a sealed or restarting vault."""

@@ -7,6 +7,7 @@ every question that waits. A peer that does not read is dropped, so that it cann
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
@@ -23,6 +24,7 @@ from wirken.domain.errors import (
     WirkenError,
 )
 from wirken.domain.ids import RoleName
+from wirken.domain.text import clean
 from wirken.ipc import codec
 from wirken.ipc.frames import Call, Cancel, Conversing, Failure, Frame, Item, Reply
 from wirken.ipc.framing import FrameDecoder, encode_frame
@@ -110,7 +112,7 @@ class Link(asyncio.Protocol):
         try:
             return await future
         except asyncio.CancelledError:
-            if self._transport is not None:
+            with contextlib.suppress(LinkLost):  # then there is nobody left to tell
                 self.send(Cancel(number))
             raise
         finally:
@@ -119,7 +121,11 @@ class Link(asyncio.Protocol):
     # --- sending --------------------------------------------------------------------------------------
 
     def send(self, frame: Frame) -> None:
-        """Queue a frame. Raises `LinkLost` when the connection is gone or the peer does not read."""
+        """Queue a frame.
+
+        Raises `LinkLost` when the connection is gone or the peer does not read, `BadFrame` and `FrameTooLong` for
+        what no frame can carry.
+        """
         transport = self._transport
         if transport is None or transport.is_closing():
             raise LinkLost(f"The connection to {self.peer} is gone.")
@@ -192,6 +198,8 @@ class Link(asyncio.Protocol):
             raise ProtocolError("The peer asks too much at once.")
         task = asyncio.get_running_loop().create_task(self._answer(call))
         self._answering[call.id] = task
+        # Not in the task itself: one that is cancelled before its first step never runs.
+        task.add_done_callback(lambda _: self._answering.pop(call.id, None))
 
     async def _answer(self, call: Call) -> None:
         def emit(item: msgspec.Struct) -> None:
@@ -200,22 +208,16 @@ class Link(asyncio.Protocol):
         try:
             reply = await self.receiver.answer(self, call.body, emit)
             self.send(Reply(call.id, _encoder.encode(reply)))
-        except LinkLost:
-            return
-        except WirkenError as error:
+        except WirkenError as error:  # LinkLost included: it may be another link's
             self._fail(call.id, error)
         except Exception:  # noqa: BLE001  # one bad question must not leave its asker waiting for ever
             _log.exception("a question failed in a way that was not foreseen")
             self._fail(call.id, WirkenError("Something went wrong inside Wirken; its log says what."))
-        finally:
-            self._answering.pop(call.id, None)
 
     def _fail(self, number: int, error: WirkenError) -> None:
         kind = next(name for name, cls in _KINDS if isinstance(error, cls))
-        try:
-            self.send(Failure(number, kind, str(error), error.advice))
-        except LinkLost:
-            return
+        with contextlib.suppress(LinkLost):
+            self.send(Failure(number, kind, clean(str(error)), clean(error.advice)))
 
 
 def _raised(failure: Failure) -> WirkenError:

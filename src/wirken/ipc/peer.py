@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from wirken.domain import limits
 from wirken.domain.clock import Clock
@@ -22,7 +22,12 @@ from wirken.ipc import handshake
 from wirken.ipc.framing import FrameEmpty, FrameTooLong, encode_frame
 from wirken.ipc.link import Link, Receiver
 
-_CREDENTIALS: Final = struct.Struct("3i")
+T = TypeVar("T")
+_CREDENTIALS: Final = struct.Struct("iII")
+
+
+_STRANGERS: Final = ""
+"""The source under which all who claim a role that is not registered are counted: they can make up names for ever."""
 
 
 class StrangerRefused(ProtocolError):
@@ -87,24 +92,27 @@ class Lockout:
         return True
 
 
-async def dial(path: Path, identity: handshake.Identity, receiver: Receiver) -> Link:
-    """Connect to the gateway, prove who we are, check who it is. Raises `Unavailable` or `HandshakeFailed`."""
-    sock = await connect(path)
-    try:
-        async with asyncio.timeout(limits.HANDSHAKE_TIME * 2):
-            nonce = os.urandom(handshake.NONCE)
-            await _send(sock, handshake.hello(identity.role, nonce))
-            proof = handshake.prove(identity, nonce, await _receive(sock))
-            await _send(sock, proof)
-            if await _receive(sock) != handshake.WELCOME:
-                raise handshake.HandshakeFailed("The gateway did not welcome us.")
-        return await adopt(sock, RoleName("gateway"), receiver)
-    except (TimeoutError, OSError):
-        sock.close()
-        raise Unavailable("The gateway went away during the handshake, or was too slow.") from None
-    except BaseException:
-        sock.close()
-        raise
+async def dial(
+    path: Path, identity: handshake.Identity, receiver: Receiver, *, patience: float = limits.HANDSHAKE_TIME * 2
+) -> Link:
+    """Connect to the gateway, prove who we are, check who it is, all within `patience` seconds.
+
+    Raises `Unavailable` or `HandshakeFailed`.
+    """
+    with contextlib.ExitStack() as undo:
+        sock = undo.enter_context(await connect(path))
+        try:
+            async with asyncio.timeout(patience):
+                nonce = os.urandom(handshake.NONCE)
+                await _send(sock, handshake.hello(identity.role, nonce))
+                await _send(sock, handshake.prove(identity, nonce, await _receive(sock)))
+                if await _receive(sock) != handshake.WELCOME:
+                    raise handshake.HandshakeFailed("The gateway did not welcome us.")
+            link = await adopt(sock, RoleName("gateway"), receiver)
+        except (TimeoutError, OSError):
+            raise Unavailable("The gateway went away during the handshake, or was too slow.") from None
+        undo.pop_all()
+        return link
 
 
 async def meet(
@@ -112,45 +120,53 @@ async def meet(
     seed: Secret,
     key_of: Callable[[RoleName], Awaitable[bytes]],
     lockout: Lockout,
+    *,
+    patience: float = limits.HANDSHAKE_TIME,
 ) -> RoleName:
     """Do the listener's side of the handshake and return the role that the peer proved.
 
-    `key_of` gives the public key registered for a role, or empty bytes. Failures count against the role that
-    was claimed, the only name a stranger on a Unix socket of our own uid has. Raises `HandshakeFailed`,
-    `LockedOut`.
+    `key_of` gives the public key registered for a role, or empty bytes; its time is not the peer's, who has
+    `patience` seconds. Failures count against the role that was claimed, the only name a stranger on a Unix
+    socket of our own uid has, or against all strangers together where nobody has that role. Raises
+    `HandshakeFailed`, `LockedOut`, and what `key_of` raises.
     """
-    claimed = "unknown"
+    claimed, source = "nobody", _STRANGERS
     try:
-        async with asyncio.timeout(limits.HANDSHAKE_TIME):
+        async with asyncio.timeout(patience) as timer:
             said = handshake.read_hello(await _receive(sock))
             claimed = said.role
             lockout.check(claimed)
+            key = await _untimed(timer, key_of(said.role))
+            source = said.role if key else _STRANGERS
+            lockout.check(source)
             nonce = os.urandom(handshake.NONCE)
             await _send(sock, handshake.challenge(seed, said, nonce))
-            handshake.check_proof(await key_of(said.role), said, nonce, await _receive(sock))
+            handshake.check_proof(key, said, nonce, await _receive(sock))
             await _send(sock, handshake.WELCOME)
     except TimeoutError:
-        lockout.failed(claimed)
+        lockout.failed(source)
         raise handshake.HandshakeFailed("The peer took too long to prove itself.") from None
     except OSError:
         raise handshake.HandshakeFailed("The peer went away during the handshake.") from None
     except LockedOut:
         raise
     except ProtocolError as error:
-        lockout.failed(claimed)
+        lockout.failed(source)
         raise handshake.HandshakeFailed(f"{error} It claimed to be {claimed}.") from None
     return said.role
 
 
 async def connect(path: Path) -> socket.socket:
     """Return a non-blocking connection to a Unix socket. Raises `Unavailable` where nobody listens."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        await asyncio.get_running_loop().sock_connect(sock, str(path))
-    except OSError as error:
-        sock.close()
-        raise Unavailable(f"Nobody answers on {path}: {error.strerror}.", hint="Start it with `wirken run`.") from error
-    return sock
+    with contextlib.ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, str(path))
+        except OSError as error:
+            why = error.strerror or error
+            raise Unavailable(f"Nobody answers on {path}: {why}.", hint="Start it with `wirken run`.") from error
+        undo.pop_all()
+        return sock
 
 
 async def adopt(sock: socket.socket, peer: RoleName, receiver: Receiver) -> Link:
@@ -158,6 +174,19 @@ async def adopt(sock: socket.socket, peer: RoleName, receiver: Receiver) -> Link
     loop = asyncio.get_running_loop()
     _, link = await loop.create_connection(lambda: Link(peer, receiver), sock=sock)
     return link
+
+
+async def _untimed(timer: asyncio.Timeout, wanted: Awaitable[T]) -> T:
+    """Wait for what the peer cannot hurry; the time it has left stands still meanwhile."""
+    loop = asyncio.get_running_loop()
+    until = timer.when()
+    assert until is not None
+    left = until - loop.time()
+    timer.reschedule(None)
+    try:
+        return await wanted
+    finally:
+        timer.reschedule(loop.time() + left)
 
 
 async def _send(sock: socket.socket, message: bytes) -> None:

@@ -68,7 +68,7 @@ def decode(payload: bytes) -> Row:
     try:
         envelope = _envelope.decode(payload)
         fact = _fact.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable("A row's payload is of no known form.") from error
     if envelope.v != FORMAT:
         raise Unreadable(f"A row has the format version {envelope.v}; this program knows {FORMAT}.")

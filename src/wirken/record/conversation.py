@@ -94,10 +94,10 @@ class Conversation:
         return self._size
 
     def oldest_kept_within(self, budget: int) -> int | None:
-        """Return the row at which the conversation must start to fit `budget` bytes, or None if it fits.
+        """Return the row at which the conversation must start to fit `budget` bytes.
 
-        The cut is made before a user message only, so that no call is parted from its result; the last
-        user message always stays.
+        None if it fits as it is, or nothing can be left out. The cut is made before a user message only, so that
+        no call is parted from its result; the last user message always stays.
         """
         if self._size <= budget:
             return None

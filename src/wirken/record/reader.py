@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,22 @@ from wirken.domain.ids import SessionId
 _BUSY_MS: Final = 5000
 _SELECT: Final = "SELECT id, session_id, seq, ts, trust, payload, leaf_hash, prev_hash, hash FROM session_events"
 
+# The same, for a tampered file whose text is not UTF-8, which the driver refuses to hand out: text as bytes, and
+# NULL for whatever has another type than its column.
+_CAREFUL: Final = """
+SELECT id,
+    iif(typeof(session_id) = 'text', CAST(session_id AS BLOB), NULL),
+    iif(typeof(seq) = 'integer', seq, NULL),
+    iif(typeof(ts) = 'integer', ts, NULL),
+    iif(typeof(trust) = 'text', CAST(trust AS BLOB), NULL),
+    iif(typeof(payload) = 'blob', payload, NULL),
+    iif(typeof(leaf_hash) = 'text', CAST(leaf_hash AS BLOB), NULL),
+    iif(typeof(prev_hash) = 'text', CAST(prev_hash AS BLOB), NULL),
+    iif(typeof(hash) = 'text', CAST(hash AS BLOB), NULL)
+FROM session_events"""
+_NO_TEXT: Final = "\ufffd"
+"""Stands for a value that is no text: no session, trust or hash is called so."""
+
 
 class NoRecord(Unavailable):
     """There is no record here, or it cannot be opened."""
@@ -23,9 +40,19 @@ class NoRecord(Unavailable):
     hint = "A first message makes one: `wirken ask -m hello`."
 
 
+class RecordDamaged(Unavailable):
+    """The file is a database no more, or not one that SQLite can follow."""
+
+    exit_code = 3
+    hint = "Keep the file as it is: it is evidence. Look at the disk, and restore the record from a backup."
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """A row as it is in the table; nothing in it was checked yet."""
+    """A row as it is in the table; nothing in it was checked yet.
+
+    A value of another type than its column's is -1, empty bytes or U+FFFD, none of which verifies.
+    """
 
     id: int
     session: str
@@ -68,35 +95,39 @@ class RecordReader:
         self._db.close()
 
     def rows(self, session: str, first_seq: int = 0, limit: int = -1) -> Iterator[StoredRow]:
-        """Yield a session's rows in order of seq, then of id (a doubled seq is the verifier's finding)."""
-        yield from self._query(
-            _SELECT + " WHERE session_id = ? AND seq >= ? ORDER BY seq, id LIMIT ?",
-            (session, first_seq, limit),
-        )
+        """Yield a session's rows in order of seq, then of id (a doubled seq is the verifier's finding).
+
+        From the beginning these are all rows, also those whose seq is below 0 or no number. Raises `RecordDamaged`.
+        """
+        if first_seq > 0:
+            where, values = " WHERE session_id = ? AND seq >= ?", (session, first_seq, limit)
+            yield from self._query(where + " ORDER BY seq, id LIMIT ?", values)
+        else:
+            yield from self._query(" WHERE session_id = ? ORDER BY seq, id LIMIT ?", (session, limit))
 
     def newest(self, limit: int, session: str | None = None) -> list[StoredRow]:
         """Return the last `limit` rows of all sessions, or of one, oldest first."""
         if session is None:
-            rows = self._query(_SELECT + " ORDER BY id DESC LIMIT ?", (limit,))
+            rows = self._query(" ORDER BY id DESC LIMIT ?", (limit,))
         else:
-            rows = self._query(_SELECT + " WHERE session_id = ? ORDER BY id DESC LIMIT ?", (session, limit))
+            rows = self._query(" WHERE session_id = ? ORDER BY id DESC LIMIT ?", (session, limit))
         return list(rows)[::-1]
 
     def sessions(self) -> list[SessionSummary]:
         """Return all sessions, the last active first."""
         found = self._db.execute(
-            "SELECT session_id, count(*), min(ts), max(ts), max(id) AS last_id,"
+            "SELECT CAST(session_id AS BLOB), count(*), min(ts), max(ts), max(id) AS last_id,"
             ' sum(instr(CAST(payload AS TEXT), \'"kind":"session_closed"\') > 0)'
             " FROM session_events GROUP BY session_id ORDER BY last_id DESC"
         ).fetchall()
         return [
             SessionSummary(
-                SessionId(str(name)),
+                SessionId(_name(name)),
                 _int(rows),
                 _int(opened),
                 _int(last),
                 bool(closed),
-                self._first_message(str(name)),
+                self._first_message(_name(name)),
             )
             for name, rows, opened, last, _, closed in found
         ]
@@ -113,35 +144,60 @@ class RecordReader:
         ).fetchone()
         return None if found is None else _bytes(found[0])
 
-    def _query(self, query: str, values: tuple[str | int | None, ...]) -> Iterator[StoredRow]:
-        for row in self._db.execute(query, values):
-            number, name, seq, ts, trust, payload, leaf, prev, link = row
-            yield StoredRow(
-                _int(number),
-                str(name),
-                _int(seq),
-                _int(ts),
-                str(trust),
-                _bytes(payload),
-                str(leaf),
-                str(prev),
-                str(link),
-            )
+    def _query(self, which: str, values: tuple[str | int, ...]) -> Iterator[StoredRow]:
+        given = 0
+        try:
+            for row in self._db.execute(_SELECT + which, values):
+                given += 1
+                yield _stored(row)
+        except UnicodeDecodeError:
+            careful = self._db.execute(_CAREFUL + which, values)
+            yield from map(_stored_careful, islice(careful, given, None))
+        except apsw.Error as error:
+            raise RecordDamaged(f"The record cannot be read any further: {error}.") from error
 
 
 _READ_ONLY: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
 
+def _stored(row: Sequence[object]) -> StoredRow:
+    number, name, seq, ts, trust, payload, leaf, prev, link = row
+    return StoredRow(
+        _int(number),
+        _text(name),
+        _int(seq),
+        _int(ts),
+        _text(trust),
+        _bytes(payload),
+        _text(leaf),
+        _text(prev),
+        _text(link),
+    )
+
+
+def _stored_careful(row: Sequence[object]) -> StoredRow:
+    number, name, seq, ts, trust, payload, *hashes = row
+    texts = [_name(value) if isinstance(value, bytes) else None for value in (name, trust, *hashes)]
+    return _stored((number, texts[0], seq, ts, texts[1], payload, *texts[2:]))
+
+
+# A tampered file may hold anything anywhere.
+
+
 def _int(value: object) -> int:
-    """A tampered file may hold text where a number belongs; no row has -1."""
     return value if isinstance(value, int) else -1
 
 
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else _NO_TEXT
+
+
 def _bytes(value: object) -> bytes:
-    """Payloads are stored as blobs; a tampered file may hold anything."""
-    if isinstance(value, bytes):
-        return value
-    return str(value).encode("utf-8", "surrogatepass")
+    return value if isinstance(value, bytes) else b""
+
+
+def _name(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else _NO_TEXT
 
 
 def _uri(path: Path) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
-from wirken.domain.actions import Tier
+import msgspec
+
+from wirken.domain.actions import CanonicalCall, Tier, ToolCall
 from wirken.domain.events import (
+    ApprovalRequested,
     AssistantToolCalls,
     Attestation,
     Fact,
@@ -21,7 +25,8 @@ from wirken.domain.events import (
 )
 from wirken.record.conversation import Conversation, sha256_hex
 
-_NOT_RUN = ("denied", "invalid", "stopped")
+_NOT_RUN: Final = ("denied", "invalid", "stopped")
+_call: Final = msgspec.json.Decoder(CanonicalCall)
 
 
 @dataclass(slots=True)
@@ -31,14 +36,19 @@ class Replay:
     Set `blind` once a row could not be read: what depends on all rows is then not judged any more.
     """
 
+    session: str
     conversation: Conversation = field(default_factory=Conversation)
     blind: bool = False
     requests: int = 0
     tool_calls: int = 0
-    _proposed: dict[str, str] = field(default_factory=dict)
-    _permits: dict[str, ToolPermitted] = field(default_factory=dict)
+    _proposed: dict[str, ToolCall] = field(default_factory=dict)
+    """The round's calls that have no result yet, by id."""
+    _permits: set[str] = field(default_factory=set)
     _denied: set[str] = field(default_factory=set)
+    _asked: dict[str, str] = field(default_factory=dict)
+    """The lease of each question to a person, by the question's id."""
     _approved: set[str] = field(default_factory=set)
+    """Leases that a person gave and no permit has used."""
     _unattested: int = -1
     """The row that ended a turn and was not attested yet, or -1."""
 
@@ -49,14 +59,9 @@ class Replay:
                 self.requests += 1
                 yield from self._request(fact)
             case AssistantToolCalls(calls=calls):
-                self._proposed = {call.id: call.name for call in calls}
-                self._permits, self._denied, self._approved = {}, set(), set()
-            case PermissionApproved(lease=lease):
-                self._approved.add(lease)
-            case PermissionDenied(call_id=call_id):
-                self._denied.add(call_id)
-            case ToolPermitted():
-                yield from self._permit(fact)
+                yield from self._unanswered()
+                self._proposed = {call.id: call for call in calls}
+                self._permits, self._denied, self._asked, self._approved = set(), set(), {}, set()
             case ToolResultFact():
                 self.tool_calls += 1
                 yield from self._result(fact)
@@ -64,11 +69,12 @@ class Replay:
                 yield from self.ended()
                 self._unattested = -1
             case TurnEnded():
-                self._unattested = seq
+                yield from self._unanswered()
+                self._proposed, self._unattested = {}, seq
             case Attestation(chain_head_seq=attested) if attested >= self._unattested:
                 self._unattested = -1
             case _:
-                pass
+                yield from self._decision(fact)
         self.conversation.apply(seq, fact)
 
     def ended(self) -> Iterator[str]:
@@ -84,28 +90,73 @@ class Replay:
         if sha256_hex(self.conversation.tools_json()) != fact.tools_sha256:
             yield "the tools offered to the model were not those of this record"
 
+    def _decision(self, fact: Fact) -> Iterator[str]:
+        match fact:
+            case ApprovalRequested():
+                if hashlib.sha256(fact.call.encode()).hexdigest() != fact.lease:
+                    yield "a person was asked about a call that does not have the question's hash"
+                self._asked[fact.approval] = fact.lease
+            case PermissionApproved() if fact.approval:  # a grant that was given ahead answers no question
+                yield from self._approval(fact)
+            case PermissionDenied(call_id=call_id):
+                self._denied.add(call_id)
+            case ToolPermitted():
+                yield from self._permit(fact)
+            case _:
+                pass
+
+    def _unanswered(self) -> Iterator[str]:
+        if self._proposed and not self.blind:
+            yield f"the call {next(iter(self._proposed))} has no result"
+
+    def _approval(self, fact: PermissionApproved) -> Iterator[str]:
+        if self._asked.pop(fact.approval, None) != fact.lease:
+            yield "an approval that nobody was asked for, or of another call"
+        if fact.tier == Tier.THREE and fact.scope != "once":
+            yield "a Tier 3 approval that was to be remembered"
+        self._approved.add(fact.lease)
+
     def _permit(self, fact: ToolPermitted) -> Iterator[str]:
-        if self._proposed.get(fact.call_id) != fact.tool:
+        proposed = self._proposed.get(fact.call_id)
+        if proposed is None or proposed.name != fact.tool:
             yield f"a permit for {fact.tool} that the model did not ask for"
+        elif not self._is_call(fact.call, proposed):
+            yield "the permit's call is not the one that the model asked for"
         if fact.call_id in self._permits:
             yield "a second permit for the same call"
+        if fact.call_id in self._denied:
+            yield "a permit for a call that was denied"
         if hashlib.sha256(fact.call.encode()).hexdigest() != fact.call_sha256:
             yield "the permit's call does not have the permit's hash"
-        if fact.tier == Tier.THREE and fact.call_sha256 not in self._approved:
-            yield "a Tier 3 call was permitted without an approval of exactly this call"
+        if fact.call_sha256 not in self._approved:
+            if fact.tier == Tier.THREE:
+                yield "a Tier 3 call was permitted without an approval of exactly this call"
+            elif fact.rule == "approval":
+                yield "the approval that this permit names is not on record"
         self._approved.discard(fact.call_sha256)
-        self._permits[fact.call_id] = fact
+        self._permits.add(fact.call_id)
+
+    def _is_call(self, text: str, proposed: ToolCall) -> bool:
+        try:
+            call = _call.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        named = (call.tool, call.arguments, call.session)
+        return named == (proposed.name, proposed.arguments, self.session) and call.canonical() == text.encode()
 
     def _result(self, fact: ToolResultFact) -> Iterator[str]:
         if fact.call_id not in self._proposed:
             yield "a result for a call that the model did not make, or a second one"
             return
-        name = self._proposed.pop(fact.call_id)
-        if name != fact.tool:
-            yield f"a result of {fact.tool} for a call of {name}"
-        if fact.call_id in self._denied and fact.outcome != "denied":
+        proposed = self._proposed.pop(fact.call_id)
+        if proposed.name != fact.tool:
+            yield f"a result of {fact.tool} for a call of {proposed.name}"
+        denied, permitted = fact.call_id in self._denied, fact.call_id in self._permits
+        if denied and fact.outcome != "denied":
             yield "a result of a call that was denied"
-        if fact.call_id not in self._permits and fact.outcome not in _NOT_RUN:
+        if not permitted and fact.outcome not in _NOT_RUN:
             yield "a result of a call that was never permitted"
+        if fact.outcome == "denied" and not denied and not permitted:
+            yield "a result that says denied of a call that nobody denied"
         if fact.success != (fact.outcome == "ok"):
             yield "a result whose success contradicts its outcome"

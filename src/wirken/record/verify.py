@@ -99,17 +99,17 @@ class Report:
 def verify_session(session: SessionId, rows: Iterable[StoredRow], known: Known) -> Report:
     """Return the report on one session's rows, which come in order of seq."""
     report = Report(session)
-    head, replay = Head(), Replay()
+    head, replay, last_id = Head(), Replay(session), 0
     since_attestation: dict[int, str] = {}
     hash_at_vault_head = ""
     for stored in rows:
-        said = _broken(session, head, stored)
+        said = _broken(session, head, last_id, stored)
         if said:
             report.add(Status.BROKEN, stored.seq, said)
             return report
         if stored.seq == known.head_seq:
             hash_at_vault_head = stored.hash
-        head = Head(stored.seq, stored.hash)
+        head, last_id = Head(stored.seq, stored.hash), stored.id
         report.rows += 1
         fact = _fact(report, stored)
         if fact is None:
@@ -130,7 +130,7 @@ def verify_session(session: SessionId, rows: Iterable[StoredRow], known: Known) 
     return report
 
 
-def _broken(session: SessionId, head: Head, stored: StoredRow) -> str:
+def _broken(session: SessionId, head: Head, last_id: int, stored: StoredRow) -> str:
     """Return what breaks the chain at this row, or nothing."""
     if stored.session != session:
         return f"row {stored.seq} belongs to another session"
@@ -142,6 +142,8 @@ def _broken(session: SessionId, head: Head, stored: StoredRow) -> str:
         return f"row {stored.seq} was changed: its payload does not have its leaf hash"
     if link_hash(stored.prev_hash, stored.leaf_hash) != stored.hash:
         return f"row {stored.seq} was changed: its hash does not follow from its parts"
+    if stored.id <= last_id:
+        return f"row {stored.seq} was moved: the record counts it before the row that it follows"
     return ""
 
 
@@ -162,17 +164,24 @@ def _check_attestation(report: Report, seq: int, fact: Attestation, hashes: dict
     if hashes.get(fact.chain_head_seq) != fact.chain_head_hash:
         report.add(Status.DIVERGENCE, seq, "the attestation names a head that this record does not have")
         return
-    if not known.agent_key:
+    if len(known.agent_key) != bindings.crypto_sign_PUBLICKEYBYTES:
         report.add(Status.UNVERIFIABLE, seq, "the agent's key is not known here, so its signature proves nothing")
         return
     if fact.signer_pubkey != known.agent_key.hex():
         report.add(Status.DIVERGENCE, seq, "the attestation was signed by another key than the agent's")
         return
     message = attestation_message(report.session, fact.chain_head_seq, fact.chain_head_hash)
-    try:
-        bindings.crypto_sign_open(bytes.fromhex(fact.signature) + message, known.agent_key)
-    except (BadSignatureError, ValueError):
+    if not _is_signature(fact.signature, message, known.agent_key):
         report.add(Status.DIVERGENCE, seq, "the attestation's signature is not the agent's")
+
+
+def _is_signature(text: str, message: bytes, key: bytes) -> bool:
+    try:
+        signature = bytes.fromhex(text)
+        bindings.crypto_sign_open(signature + message, key)
+    except (BadSignatureError, ValueError):
+        return False
+    return signature.hex() == text and len(signature) == bindings.crypto_sign_BYTES
 
 
 def _check_vault_head(report: Report, head: Head, known: Known, found: str) -> None:

@@ -34,8 +34,11 @@ class GroupV2:
         self._directory = directory
 
     def make(self) -> None:
-        """Create the group with its limits. Raises `OSError`."""
+        """Create the group. Raises `OSError`."""
         self._directory.mkdir()
+
+    def limit(self) -> None:
+        """Set its limits. Raises `OSError`."""
         _write(self._directory / "memory.max", limits.EXEC_MEMORY)
         _write_if_there(self._directory / "memory.swap.max", 0)
         _write_if_there(self._directory / "memory.oom.group", 1)
@@ -70,9 +73,12 @@ class GroupV1:
         self._pids = pids
 
     def make(self) -> None:
-        """Create both groups with their limits. Raises `OSError`."""
+        """Create both groups. Raises `OSError`."""
         self._memory.mkdir()
         self._pids.mkdir()
+
+    def limit(self) -> None:
+        """Set their limits. Raises `OSError`."""
         _write(self._memory / "memory.limit_in_bytes", limits.EXEC_MEMORY)
         _write_if_there(self._memory / "memory.memsw.limit_in_bytes", limits.EXEC_MEMORY)
         _write(self._pids / "pids.max", limits.EXEC_PROCESSES)
@@ -153,6 +159,7 @@ def _names() -> Iterator[str]:
 def _made(group: GroupV1 | GroupV2) -> None:
     try:
         group.make()
+        group.limit()
     except OSError:
         group.remove()
         raise

@@ -103,13 +103,19 @@ def run(arguments: Sequence[str], keychain: Callable[[], Keychain], random: Call
             raise UsageError("Usage: get|set --fd N [--account A], or delete --account A.")
 
 
+def _say(text: str) -> None:
+    sys.stderr.write(f"keychain: {text}\n")
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Return the exit code. Whatever the keychain library raises ends the process with one, too."""
+    """Return the exit code; whatever a keychain library raises is named, and ends the process as well."""
+    # By kind only: neither the text of a foreign exception nor a traceback is known to be free of secrets.
+    sys.excepthook = lambda kind, *_: _say(kind.__name__)
     signal.setitimer(signal.ITIMER_REAL, limits.KEYCHAIN_TIME)
     try:
         run(arguments, system_keychain, os.urandom)
     except WirkenError as error:
-        sys.stderr.write(f"keychain: {error}\n")
+        _say(str(error))
         return error.exit_code
     return 0
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.support.runner_client import Client, runner
 from tests.support.walled import owned
+
 from wirken.domain import limits
 
 pytestmark = pytest.mark.slow
@@ -71,7 +71,9 @@ def test_no_descriptor_leaks_into_the_sandbox(sandbox: Client) -> None:
 
 
 def test_the_root_is_read_only(sandbox: Client) -> None:
-    ran = sandbox.sh("touch /x /usr/x /etc/x /dev/x /readonly 2>&1; echo ws > /workspace/f && echo tmp > /tmp/f && cat f /tmp/f")
+    ran = sandbox.sh(
+        "touch /x /usr/x /etc/x /dev/x /readonly 2>&1; echo ws > /workspace/f && echo tmp > /tmp/f && cat f /tmp/f"
+    )
     assert ran.output.count("Read-only file system") == 5
     assert ran.output.endswith("ws\ntmp\n")
 

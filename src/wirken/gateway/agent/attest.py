@@ -21,10 +21,16 @@ class AsksVault(Protocol):
 
 
 async def attest(vault: AsksVault, session: Session) -> None:
-    """Sign the head of the session as it is on disk and record the signature.
+    """Sign the head of the session as it is on disk and record the signature, if it is not attested.
 
-    A vault that is being restarted is waited for. Raises `VaultSealed`, `VaultLost`, `Refused`.
+    A vault that is being restarted is waited for. Raises `VaultSealed`, `VaultLost`, `Refused`, `RecordFailed`.
     """
+    async with session.attesting:
+        if session.unattested:
+            await _attest(vault, session)
+
+
+async def _attest(vault: AsksVault, session: Session) -> None:
     head = session.log.head(session.id)
     await session.log.flushed()
     question = SignHead(session.agent, session.id, head.seq, head.hash)

@@ -53,26 +53,30 @@ class TurnRunner:
     async def run(self, session: Session, seat: Seat) -> TurnEnded:
         """Start the next waiting message's turn, or go on with the open one, and bring it to its end row.
 
-        Cancelling the task ends the turn as `stopped`. Raises `RecordFailed` only.
+        Cancelling the task, once, ends the turn as `stopped`; a turn whose end row is on its way to disk by then
+        ends as that row says. Raises `RecordFailed` only.
         """
         try:
-            ended = await self._rounds(session, seat)
+            await self._played(session, seat)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            assert task is not None
-            task.uncancel()
-            ended = _ended(session, "stopped", "Stopped.")
-            await session.record(*leftovers(session, _STOPPED, running="stopped"), ended)
+            if session.turn is None:
+                await session.log.flushed()
+            else:
+                ended = _ended(session, "stopped", "Stopped.")
+                await session.record(*leftovers(session, _STOPPED, running="stopped"), ended)
+        assert session.ended is not None
+        return session.ended
+
+    async def _played(self, session: Session, seat: Seat) -> None:
+        try:
+            await self._rounds(session, seat)
         except RecordFailed:
             raise
         except WirkenError as error:
             ended = _ended(session, "failed", f"{error} {error.advice}".strip())
             await session.record(*leftovers(session, _FAILED, running="unknown"), ended)
-        fact = ended[1]
-        assert isinstance(fact, TurnEnded)
-        return fact
 
-    async def _rounds(self, session: Session, seat: Seat) -> tuple[Trust, Fact]:
+    async def _rounds(self, session: Session, seat: Seat) -> None:
         if session.turn is None:
             session.begin((Trust.GATEWAY, TurnStarted(message_seq=session.waiting[0])))
         turn = session.turn
@@ -80,11 +84,11 @@ class TurnRunner:
         for number in range(turn.rounds + 1, limits.TOOL_ROUNDS + 1):
             answer, response = await self._round(session, seat, number)
             if answer.error:
-                ended = _ended(session, "failed", answer.error)
-                await session.record((Trust.GATEWAY, response), ended)
-                return ended
+                await session.record((Trust.GATEWAY, response), _ended(session, "failed", answer.error))
+                return
             if not answer.calls:
-                return await _finish(session, answer, response)
+                await _finish(session, answer, response)
+                return
             calls = _numbered(turn, number, answer)
             said = (Trust.MODEL, AssistantToolCalls(text=answer.text, calls=calls))
             await session.record((Trust.GATEWAY, response), said)
@@ -93,11 +97,8 @@ class TurnRunner:
                     await self.dispatcher.dispatch(session, seat, call)
                 else:
                     await session.record((Trust.GATEWAY, invalid(call, "Too many calls in one round; not run.")))
-        ended = _ended(
-            session, "failed", f"The model asked for tools in {limits.TOOL_ROUNDS} rounds without an answer."
-        )
-        await session.record(ended)
-        return ended
+        reason = f"The model asked for tools in {limits.TOOL_ROUNDS} rounds without an answer."
+        await session.record(_ended(session, "failed", reason))
 
     async def _round(self, session: Session, seat: Seat, number: int) -> tuple[Answer, LlmResponse]:
         """Ask once, and again when the outbound process was lost before the answer was complete."""
@@ -135,15 +136,13 @@ def leftovers(session: Session, said: str, *, running: Outcome) -> list[tuple[Tr
     return facts
 
 
-async def _finish(session: Session, answer: Answer, response: LlmResponse) -> tuple[Trust, Fact]:
+async def _finish(session: Session, answer: Answer, response: LlmResponse) -> None:
     if not answer.text.strip():
         ended = _ended(session, "failed", "The model gave an empty answer.")
         await session.record((Trust.GATEWAY, response), ended)
-        return ended
-    ended = _ended(session, "finished", "")
+        return
     said = (Trust.MODEL, AssistantMessageFact(text=answer.text))
-    await session.record((Trust.GATEWAY, response), said, ended)
-    return ended
+    await session.record((Trust.GATEWAY, response), said, _ended(session, "finished", ""))
 
 
 def _compact(session: Session, seat: Seat) -> None:

@@ -1,0 +1,162 @@
+"""A model and a runner that do what a test says, behind real links to a real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from wirken.domain.actions import CanonicalCall
+from wirken.domain.conversation import CallProposed, Completed, ModelEvent, TextDelta
+from wirken.domain.errors import WirkenError
+from wirken.ipc import handshake, peer
+from wirken.ipc.calls.outbound import Complete, CompletionEnd, OutboundQuestion
+from wirken.ipc.calls.runner import Ran, Run, RunnerQuestion, SandboxReport
+from wirken.ipc.frames import Conversing
+from wirken.ipc.link import Emit, Link
+
+BUBBLEWRAP = SandboxReport(kind="bubblewrap", limits="watchdog")
+
+
+class Wing:
+    """A process that dials the gateway and dials again when it is lost. `frames` is what conversed with it."""
+
+    def __init__(self, identity: handshake.Identity, gateway: Path) -> None:
+        self._identity = identity
+        self._gateway = gateway
+        self._task: asyncio.Task[None] | None = None
+        self.link: Link | None = None
+        self.links = 0
+        self.stay = True
+        self.frames: asyncio.Queue[Conversing | None] = asyncio.Queue()
+
+    async def start(self) -> None:
+        """Return once the first link stands."""
+        await self._dial()
+        self._task = asyncio.get_running_loop().create_task(self._redial())
+
+    async def stop(self) -> None:
+        self.stay = False
+        if self._task is not None:
+            self._task.cancel()
+        if self.link is not None:
+            self.link.close()
+            await self.link.closed.wait()
+
+    async def _dial(self) -> None:
+        self.link = await peer.dial(self._gateway, self._identity, self)
+        self.links += 1
+
+    async def _redial(self) -> None:
+        while self.stay:
+            assert self.link is not None
+            await self.link.closed.wait()
+            while self.stay:
+                try:
+                    await self._dial()
+                    break
+                except WirkenError:
+                    await asyncio.sleep(0.01)
+
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
+        raise NotImplementedError
+
+    def received(self, link: Link, frame: Conversing) -> None:
+        self.frames.put_nowait(frame)
+
+    def lost(self, link: Link) -> None:
+        self.frames.put_nowait(None)
+
+
+@dataclass
+class Step:
+    """One answer of the model. `gate`: wait for it before the events. `lose`: drop the link after the events."""
+
+    events: tuple[ModelEvent, ...] = ()
+    error: str = ""
+    gate: asyncio.Event | None = None
+    lose: bool = False
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the question is there."""
+
+
+def says(text: str, **more: object) -> Step:
+    return Step((TextDelta(text), Completed("stop", 3, 5)), **more)  # type: ignore[arg-type]  # Step's own fields
+
+
+def calls(*proposed: tuple[str, str], text: str = "") -> Step:
+    """The model proposes calls, each a name and its arguments as JSON text."""
+    events: list[ModelEvent] = [TextDelta(text)] if text else []
+    events += [CallProposed("", name, arguments) for name, arguments in proposed]
+    return Step((*events, Completed("tool_calls")))
+
+
+class ScriptedModel(Wing):
+    """The outbound process: answers from `script`, then says `ok` for ever."""
+
+    def __init__(self, identity: handshake.Identity, gateway: Path) -> None:
+        super().__init__(identity, gateway)
+        self.script: deque[Step] = deque()
+        self.questions: list[Complete] = []
+        self.cancelled = 0
+        self._decoder = msgspec.msgpack.Decoder(OutboundQuestion)
+
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
+        asked = self._decoder.decode(question)
+        assert isinstance(asked, Complete)
+        self.questions.append(asked)
+        step = self.script.popleft() if self.script else says("ok")
+        step.asked.set()
+        try:
+            if step.gate is not None:
+                await step.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        for event in step.events:
+            emit(event)
+        if step.lose:
+            link.close()
+            await asyncio.Event().wait()
+        return CompletionEnd(step.error)
+
+
+Runs = Callable[[CanonicalCall, "ScriptedRunner"], Awaitable[Ran]]
+
+
+async def runs_well(call: CanonicalCall, runner: ScriptedRunner) -> Ran:
+    return Ran(outcome="ok", output=f"{call.tool} done", exit_code=0 if call.tool == "exec" else None)
+
+
+class ScriptedRunner(Wing):
+    """Runs nothing: notes what it was given and does what `behave` says."""
+
+    def __init__(self, identity: handshake.Identity, gateway: Path, behave: Runs = runs_well) -> None:
+        super().__init__(identity, gateway)
+        self.behave = behave
+        self.report = BUBBLEWRAP
+        self.ran: list[Run] = []
+        self.started = asyncio.Event()
+        self.cancelled = 0
+        self._decoder = msgspec.msgpack.Decoder(RunnerQuestion)
+        self._call = msgspec.json.Decoder(CanonicalCall)
+
+    @property
+    def tools(self) -> list[str]:
+        return [self._call.decode(run.call).tool for run in self.ran]
+
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
+        asked = self._decoder.decode(question)
+        if not isinstance(asked, Run):
+            return self.report
+        self.ran.append(asked)
+        self.started.set()
+        try:
+            return await self.behave(self._call.decode(asked.call), self)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from wirken.domain import limits
+from wirken.runner.bubblewrap import Descriptors, HostRoot, arguments, prepare, shown_at
+
+ROOT = HostRoot(Path("/tmp/etc"), ("--symlink", "usr/bin", "/bin"))
+
+
+def line(argv: tuple[str, ...] = ("true",), read_only: tuple[str, ...] = ()) -> list[str]:
+    return arguments(ROOT, "/home/me/work", read_only, Descriptors(7, 8, 9), argv)
+
+
+def test_every_namespace_is_new_and_none_is_optional() -> None:
+    assert {word for word in line() if word.startswith("--unshare")} == {
+        f"--unshare-{name}" for name in ("user", "pid", "ipc", "uts", "cgroup", "net")
+    }
+
+
+def test_nothing_is_writable_but_the_workspace_and_what_has_a_size() -> None:
+    words = line(read_only=("/home/me/docs",))
+    assert [words[at + 1 : at + 3] for at, word in enumerate(words) if word == "--bind"] == [
+        ["/home/me/work", "/workspace"]
+    ]
+    for at, word in enumerate(words):
+        if word == "--tmpfs":
+            assert words[at - 2 : at] == ["--size", str(limits.EXEC_TMP)]
+    assert words.index("--remount-ro", words.index("--bind")) > words.index("/readonly/1-docs")
+
+
+def test_the_command_comes_last_and_unchanged() -> None:
+    argv = ("--bind", "/", "/", "-c", "a b", "")
+    words = line(argv)
+    cut = words.index("--")
+    assert tuple(words[cut + 1 :]) == argv
+    assert words[cut - 2 : cut] == ["--seccomp", "9"]
+
+
+def test_read_only_folders_are_numbered_so_that_equal_names_differ() -> None:
+    assert shown_at(("/a/docs", "/b/docs", "/")) == (
+        ("/a/docs", "/readonly/1-docs"),
+        ("/b/docs", "/readonly/2-docs"),
+        ("/", "/readonly/3-root"),
+    )
+
+
+def test_the_root_follows_the_hosts_layout_and_copies_nothing_personal(tmp_path: Path) -> None:
+    host = tmp_path / "host"
+    (host / "etc").mkdir(parents=True)
+    (host / "usr/bin").mkdir(parents=True)
+    (host / "bin").symlink_to("usr/bin")
+    (host / "lib").mkdir()
+    for name in ("passwd", "shadow", "hosts", "machine-id", "ld.so.cache"):
+        (host / "etc" / name).write_text(f"the host's {name}")
+    (tmp_path / "scratch").mkdir()
+    root = prepare(tmp_path / "scratch", host)
+    assert root.top == ("--symlink", "usr/bin", "/bin", "--ro-bind", "/lib", "/lib")
+    taken = {path.name: path.read_text() for path in root.etc.iterdir() if path.is_file()}
+    assert set(taken) == {"passwd", "group", "hosts", "nsswitch.conf", "ld.so.cache"}
+    assert [name for name, text in taken.items() if "the host's" in text] == ["ld.so.cache"]

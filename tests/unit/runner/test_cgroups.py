@@ -1,0 +1,112 @@
+"""Both interfaces' files, imitated; the kernel's own v1 interface stands behind test_sandbox.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from wirken.domain import limits
+from wirken.runner import cgroups
+from wirken.runner.cgroups import BadDelegation, CgroupsV1, CgroupsV2, GroupV1, GroupV2
+
+
+def directory(path: Path, **files: str) -> Path:
+    """Imitate a group's directory; `__` stands for a dot."""
+    path.mkdir()
+    for name, content in files.items():
+        (path / name.replace("__", ".")).write_text(content)
+    return path
+
+
+def v2(path: Path, **more: str) -> Path:
+    common = {"memory__max": "", "pids__max": "", "cgroup__procs": "", "memory__events": "low 0\noom 3\noom_kill 0\n"}
+    return directory(path, **{**common, "pids__events": "max 0\n", **more})
+
+
+def test_v2_sets_memory_swap_and_processes(tmp_path: Path) -> None:
+    place = v2(tmp_path / "c", memory__swap__max="", memory__oom__group="", cgroup__kill="")
+    group = GroupV2(place)
+    group.limit()
+    group.admit(4711)
+    assert {name: (place / name).read_text() for name in os.listdir(place) if "events" not in name} == {
+        "memory.max": str(limits.EXEC_MEMORY),
+        "memory.swap.max": "0",
+        "memory.oom.group": "1",
+        "pids.max": str(limits.EXEC_PROCESSES),
+        "cgroup.procs": "4711",
+        "cgroup.kill": "",
+    }
+
+
+def test_v2_works_without_swap_accounting(tmp_path: Path) -> None:
+    GroupV2(v2(tmp_path / "c")).limit()
+    assert not (tmp_path / "c/memory.swap.max").exists()
+
+
+def test_a_missing_controller_is_an_error_and_not_a_missing_limit(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        GroupV2(directory(tmp_path / "c", memory__max="")).limit()
+
+
+def test_v2_reads_what_the_kernel_did(tmp_path: Path) -> None:
+    group = GroupV2(v2(tmp_path / "c"))
+    assert (group.broken(), group.starved()) == ("", False)
+    (tmp_path / "c/memory.events").write_text("oom 1\noom_kill 1\noom_group_kill 1\n")
+    (tmp_path / "c/pids.events").write_text("max 12\n")
+    assert (group.broken(), group.starved()) == ("memory", True)
+
+
+def test_v2_kills_with_one_write(tmp_path: Path) -> None:
+    GroupV2(v2(tmp_path / "c", cgroup__kill="")).kill()
+    assert (tmp_path / "c/cgroup.kill").read_text() == "1"
+
+
+def test_v1_limits_memory_together_with_swap(tmp_path: Path) -> None:
+    memory = directory(tmp_path / "m", memory__limit_in_bytes="", memory__memsw__limit_in_bytes="", cgroup__procs="")
+    pids = directory(tmp_path / "p", pids__max="", cgroup__procs="")
+    group = GroupV1(memory, pids)
+    group.limit()
+    group.admit(12)
+    both = str(limits.EXEC_MEMORY)
+    assert [(memory / f"memory.{name}limit_in_bytes").read_text() for name in ("", "memsw.")] == [both, both]
+    assert [(place / "cgroup.procs").read_text() for place in (memory, pids)] == ["12", "12"]
+    assert (pids / "pids.max").read_text() == str(limits.EXEC_PROCESSES)
+
+
+def test_v1_reads_what_the_kernel_did(tmp_path: Path) -> None:
+    memory = directory(tmp_path / "m", memory__oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
+    pids = directory(tmp_path / "p", pids__events="max 1\n")
+    group = GroupV1(memory, pids)
+    assert (group.broken(), group.starved()) == ("memory", True)
+
+
+def test_without_a_kill_file_the_members_are_killed_one_by_one(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        GroupV1(tmp_path / "none", directory(tmp_path / "p", cgroup__procs=f"{child.pid}\n")).kill()
+        assert child.wait(timeout=5) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("described", "kind"),
+    [
+        (("v2=/sys/fs/cgroup/wirken-1",), CgroupsV2),
+        (("v1:memory=/m", "v1:pids=/p"), CgroupsV1),
+        (("v1:pids=/p", "v1:memory=/m=odd"), CgroupsV1),
+    ],
+)
+def test_the_supervisors_words_are_understood(described: tuple[str, ...], kind: type) -> None:
+    assert isinstance(cgroups.delegated(described), kind)
+
+
+def test_no_words_mean_no_cgroups() -> None:
+    assert cgroups.delegated(()) is None
+
+
+@pytest.mark.parametrize("described", [("v1:memory=/m",), ("v3=/x",), ("v2",), ("v2=/a", "v1:pids=/p")])
+def test_half_a_delegation_is_refused(described: tuple[str, ...]) -> None:
+    with pytest.raises(BadDelegation):
+        cgroups.delegated(described)
