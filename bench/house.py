@@ -1,4 +1,4 @@
-"""A real `wirken run` on a throw-away data directory: start it, find its processes, weigh them, stop it."""
+"""A real `wirken run` on a throw-away data directory: start it, find its processes, stop it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -139,22 +139,6 @@ def descendants(pid: int) -> list[int]:
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             found += [int(child), *descendants(int(child))]
     return found
-
-
-def pss(pids: Sequence[int]) -> float:
-    """Return the proportional set size of the processes together, in MB (10^6 bytes). Raises `NotMeasured`."""
-    return sum(_pss(pid) for pid in pids) / 1e6
-
-
-def _pss(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError as error:
-        raise NotMeasured(f"the memory of process {pid} cannot be read ({error.strerror}); measure as root") from None
-    for line in lines:
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    raise NotMeasured("this kernel does not tell a process's proportional set size")
 
 
 def _words(pid: int) -> list[str]:

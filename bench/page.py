@@ -20,7 +20,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._bytes = bytearray()
-        self._mark = b""
+        self._mark = self._end = b""
         self._found: asyncio.Future[float] | None = None
         self._transport: asyncio.Transport | None = None
 
@@ -40,9 +40,9 @@ class Wire(asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(data)
 
-    def until(self, mark: bytes) -> asyncio.Future[float]:
-        """Return when `mark` and then an empty line have come, as `perf_counter` time of their last byte."""
-        self._mark = mark
+    def until(self, mark: bytes, end: bytes) -> asyncio.Future[float]:
+        """Return when `mark` and, somewhere after it, `end` have come, in seconds of `perf_counter`."""
+        self._mark, self._end = mark, end
         self._found = asyncio.get_running_loop().create_future()
         self._look()
         return self._found
@@ -54,6 +54,7 @@ class Wire(asyncio.Protocol):
         return data
 
     def close(self) -> None:
+        self._found = None
         if self._transport is not None:
             self._transport.close()
 
@@ -61,7 +62,7 @@ class Wire(asyncio.Protocol):
         if self._found is None or self._found.done():
             return
         at = self._bytes.find(self._mark)
-        if at >= 0 and (self._bytes.find(b"\n\n", at) >= 0 or self._bytes.find(b"\r\n\r\n", at) >= 0):
+        if at >= 0 and self._bytes.find(self._end, at + len(self._mark)) >= 0:
             self._found.set_result(time.perf_counter())
 
 
@@ -86,7 +87,7 @@ class Conversation:
         self._events.send(
             f"GET /api/events?conversation={self._name} HTTP/1.1\r\nHost: localhost:{self._port}\r\n\r\n".encode()
         )
-        await asyncio.wait_for(self._events.until(b": connected"), _PATIENCE)
+        await asyncio.wait_for(self._events.until(b": connected", b"\n\n"), _PATIENCE)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -100,8 +101,8 @@ class Conversation:
         request = self._request(json.dumps({"text": text, "conversation": self._name, "id": identity}).encode())
         self._events.taken()
         started = time.perf_counter()
-        taken = self._messages.until(b"HTTP/1.1 ")
-        over = self._events.until(b"event: over")
+        taken = self._messages.until(b"\r\n\r\n{", b"}")
+        over = self._events.until(b"event: over", b"\n\n")
         self._messages.send(request)
         try:
             async with asyncio.timeout(_PATIENCE):

@@ -78,7 +78,7 @@ async def requests_per_second(port: int, body: bytes, clients: int, each: int) -
         wire = Wire()
         await asyncio.get_running_loop().create_connection(lambda: wire, "127.0.0.1", port)
         for _ in range(each):
-            done = wire.until(b"data: [DONE]")
+            done = wire.until(b"data: [DONE]", b"\r\n0\r\n\r\n")
             wire.send(head.encode() + body)
             await done
             wire.taken()

@@ -8,12 +8,13 @@ from typing import Final
 
 from bench import bare, model
 from bench.figure import Figure, Reference, Target
-from bench.house import House, Running, house, pss, running
+from bench.house import House, Running, house, running
 from bench.model import Model
 from bench.options import Options
 from bench.page import Conversation
 from bench.stats import one as once
 from bench.stats import samples
+from bench.weigh import together
 
 _SETTLE: Final = 2.0  # seconds after which start-up garbage is gone and every link stands
 _CLIENTS: Final = 8  # at once
@@ -81,14 +82,15 @@ def _weighed(up: Running, fake: Model, plain: float, turns: int) -> list[Figure]
 
 def _weigh(up: Running) -> tuple[float, str, float]:
     """Return the MB of our processes, the same per role in words, and those of bubblewrap's."""
-    each = {role: pss([pid]) for role, pid in up.processes().items()}
-    return sum(each.values()), ", ".join(f"{role} {mb:.1f}" for role, mb in each.items()), pss(up.monitors())
+    each = together(up.processes())
+    monitors = together({str(pid): pid for pid in up.monitors()})
+    return sum(each.values()), ", ".join(f"{role} {mb:.1f}" for role, mb in each.items()), sum(monitors.values())
 
 
 def _bare_memory(one: House) -> float:
     with bare.running(one) as six:
         time.sleep(_SETTLE)
-        return pss(six.pids)
+        return sum(together({str(pid): pid for pid in six.pids}).values())
 
 
 async def _talk(port: int, turns: int) -> None:

@@ -16,13 +16,14 @@ from bench.model import WITH_COMMAND, WORDS_ONLY, Model
 from bench.options import Options
 from bench.page import Conversation
 from bench.plain import Disk, Needed, requests_per_second
+from bench.request import bare_size, prefix, stable
 from bench.stats import around, percentile, samples
 from bench.stats import one as once
 
-# Durable steps that follow one another in a turn: message, request, answer, the vault's head, attestation; with a
-# command also the proposed call, its permit, its result and the second request.
+# Durable steps that have to wait for one another in a turn: message, request, answer, the head the vault signed,
+# attestation; with a command also the proposed call, its permit, its result and the second request.
 _PLAIN: Final = Needed(steps=5, requests=1)
-_COMMAND: Final = Needed(steps=8, requests=2, sandboxes=1)
+_COMMAND: Final = Needed(steps=9, requests=2, sandboxes=1)
 _CLIENTS: Final = 8
 _WARM: Final = 10  # turns before anything counts: the first one loads the HTTP client
 _PER_SESSION: Final = 20
@@ -177,13 +178,10 @@ async def _hellos(port: int) -> None:
         async with Conversation(port, f"hello-{session}") as talk:
             await talk.turn("hello")
             await talk.turn(f"And now {WITH_COMMAND}")
-            await talk.turn("hello")
+            await talk.turn(f"And again {WORDS_ONLY}")
 
 
 def _judged(bodies: list[bytes]) -> list[Figure]:
-    from bench.request import bare_size, prefix, stable
-
-    prefixes = {prefix(body) for body in bodies}
     return [
         Figure(
             name='first request for "hello"',
@@ -191,7 +189,7 @@ def _judged(bodies: list[bytes]) -> list[Figure]:
             samples=once(len(bodies[0])),
             target=Target("at most", 12_000),
             reference=Reference("message alone", once(bare_size(bodies[0]))),
-            note=f"system prompt and tools: {len(prefixes.pop() if len(prefixes) == 1 else prefix(bodies[0])):,} bytes",
+            note=f"of these, system prompt and tools: {len(prefix(bodies[0])):,} bytes",
         ),
         Figure(
             name="different beginnings of requests (system prompt and tools)",

@@ -38,7 +38,9 @@ test)
     need bwrap bubblewrap
     need setpriv util-linux
     need chromium chromium
-    need gcc gcc
+    need gnome-keyring-daemon gnome-keyring
+    need dbus-daemon dbus-daemon
+    need dbus-send dbus-bin
     ;;
 python)
     python=${2:-python3}

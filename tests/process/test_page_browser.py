@@ -18,7 +18,7 @@ from tests.support.stub_gateway import Script, Turn, echo
 
 from wirken.domain.text import shown
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium: `make setup-test` installs it"
 ARGS = (
     "--disable-gpu",
     "--disable-quic",
@@ -30,7 +30,6 @@ ARGS = (
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="needs the system's Chromium"),
     # Playwright leaves its own subprocess transport to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -246,11 +245,14 @@ async def test_a_lost_gateway_is_announced_and_the_conversation_goes_on_after_it
         await expect(tab.locator(".signed")).to_have_count(1)
         await page.gateway.stop()
         await expect(tab.locator("#banner")).to_contain_text("connection to Wirken is lost")
-        await send(tab, "two")
+        async with tab.expect_response("**/api/messages") as refused:
+            await send(tab, "two")
+        assert (await refused.value).status == 503
         await expect(tab.locator("#text")).to_have_value("two")
+        await expect(tab.get_by_role("button", name="Reconnect now")).to_be_visible()
         await page.gateway.start()
         await page.link()
-        await tab.get_by_role("button", name="Reconnect now").click()
+        await tab.evaluate("document.getElementById('reconnect').click()")
         await expect(tab.locator("#banner")).to_be_hidden()
         await tab.locator("#text").press("Enter")
         await expect(tab.locator(".signed")).to_have_count(2)

@@ -96,6 +96,13 @@ def test_a_view_shows_no_home_and_no_other_process(house: Supervised, role: str)
     assert len(pids) <= 3
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_a_child_has_a_session_of_its_own_which_the_terminals_keys_do_not_reach(house: Supervised, role: str) -> None:
+    outer = house.children()[role]["pid"]
+    assert isinstance(outer, int)
+    assert len({os.getsid(pid) for pid in (house.process.pid, outer, house.inner(role))}) == 3
+
+
 def test_a_sandbox_can_be_made_inside_the_runners_view(house: Supervised) -> None:
     assert house.seen("runner")["nested"] == 0
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import apsw
 from tests.support.scripted_wings import Runs, ScriptedModel, ScriptedRunner, Step, Wing, runs_well
 from tests.support.vault_thread import VaultThread
 
@@ -26,6 +27,7 @@ from wirken.domain.ids import RoleName
 from wirken.domain.secret import Secret
 from wirken.gateway.house import House
 from wirken.ipc import handshake
+from wirken.ipc.calls.operator import ApprovalRow, ApprovalRows, PendingApprovals
 from wirken.ipc.calls.vault import AgentKey, HeadReply, Identity, IdentityReply, KeyReply, LastHead
 from wirken.ipc.frames import Accepted, Conversing, Inbound, Over, Rejected
 from wirken.ipc.lifeline import NEW_PAIR, Lifeline
@@ -51,7 +53,6 @@ class Bench:
     running: asyncio.Task[None]
     web: Wing
     _numbers: int = 0
-    _closed: list[socket.socket] = field(default_factory=list)
 
     # --- conversing -----------------------------------------------------------------------------------
 
@@ -60,7 +61,7 @@ class Bench:
         given = {"platform_id": f"m{self._numbers}", "interactive": False, **more}
         return Inbound(conversation=conversation, text=text, **given)  # type: ignore[arg-type]  # Inbound's fields
 
-    def operator(self):  # type: ignore[no-untyped-def]  # the context manager's own type is long
+    def operator(self) -> AbstractAsyncContextManager[Gateway]:
         return connected(self.paths.operator_socket)
 
     async def say(self, text: str, conversation: str = "c", **more: object) -> list[Conversing]:
@@ -99,6 +100,24 @@ class Bench:
                 frame = await gateway.frame()
                 if isinstance(frame, Over) and frame.platform_id == message.platform_id:
                     return frame
+
+    async def pending(self, gateway: Gateway) -> ApprovalRow:
+        """Return the first question that waits for a person."""
+        async with asyncio.timeout(PATIENCE):
+            while not (rows := await gateway.link.call(PendingApprovals(), ApprovalRows)).approvals:
+                await asyncio.sleep(0.005)
+        return rows.approvals[0]
+
+    @contextmanager
+    def disk_stands_still(self) -> Iterator[None]:
+        """Hold the record's lock: nothing is committed inside the block."""
+        db = apsw.Connection(str(self.paths.audit_db))
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            db.execute("ROLLBACK")
+            db.close()
 
     # --- looking --------------------------------------------------------------------------------------
 
@@ -206,11 +225,12 @@ async def bench(
             await model.start()
         yield made
     finally:
+        if not running.done():
+            if control.fileno() != -1:
+                control.shutdown(socket.SHUT_RDWR)
+            await asyncio.wait([running], timeout=PATIENCE)
         for wing in (model, runner, web):
             await wing.stop()
-        if not running.done():
-            running.cancel()
-            await asyncio.wait([running])
         lifeline.vault.close()
         lifeline._control.close()
         control.close()

@@ -77,13 +77,28 @@ class Client:
 
 
 @contextmanager
-def runner(folder: Path, limits: Literal["cgroup", "watchdog"], read_only: tuple[str, ...] = ()) -> Iterator[Client]:
+def runner(
+    folder: Path,
+    limits: Literal["cgroup", "watchdog"],
+    read_only: tuple[str, ...] = (),
+    view: tuple[str, ...] = (),
+) -> Iterator[Client]:
     """Start a runner whose workspace is `folder`/workspace; `limits` says whether it is given cgroups.
 
     `view` are further arguments of the view it starts in.
     """
     given = delegate.delegate(os.getpid(), *service_ids()) if limits == "cgroup" else delegate.NOTHING
-    # The view shows the workspace at its own path, so every folder above it has to be passable.
+    try:
+        with _started(folder, given, read_only, view) as client:
+            yield client
+    finally:
+        delegate.remove(given, os.getpid())
+
+
+@contextmanager
+def _started(
+    folder: Path, given: delegate.Delegation, read_only: tuple[str, ...], view: tuple[str, ...]
+) -> Iterator[Client]:
     workspace = owned(folder / "workspace")
     options = {
         "workspace": str(workspace),
@@ -92,14 +107,10 @@ def runner(folder: Path, limits: Literal["cgroup", "watchdog"], read_only: tuple
     }
     program = [str(REPOSITORY / "tests/support/runner_bench.py"), json.dumps(options)]
     line = walled(program, writable=[str(workspace), *given.binds], readable=read_only, extra=view)
-    process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         client = Client(process, workspace, given.kind)
         assert client.answer(0) == {"ready": True}
         yield client
-    finally:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
         process.stdin.close()
         process.wait(timeout=10)
-        process.stdout.close()
-        delegate.remove(given, os.getpid())

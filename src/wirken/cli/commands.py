@@ -22,8 +22,15 @@ COMMANDS: Final = {
     "sessions": Command("wirken.cli.sessions", "List, show, close and verify sessions."),
     "audit": Command("wirken.cli.audit", "Read and verify the whole record."),
     "permissions": Command("wirken.cli.permissions", "List, grant and revoke remembered approvals."),
+    "approvals": Command("wirken.cli.approvals", "List, show and answer calls that wait for approval."),
+    "credentials": Command("wirken.cli.credentials", "Store, list, rotate and remove the keys of providers."),
+    "keys": Command("wirken.cli.keys", "Choose how the vault's own key is kept."),
+    "unlock": Command("wirken.cli.unlock", "Open the vault of a Wirken that waits for its passphrase."),
+    "status": Command("wirken.cli.status", "Show what runs, and what it is doing."),
+    "doctor": Command("wirken.cli.doctor", "Look for what is missing, unsafe or about to go wrong, with the fix."),
+    "config": Command("wirken.cli.config", "Show and check the configuration."),
     "demo": Command("wirken.cli.demo", "Play a short story that shows each guarantee, and check that it held."),
-    "stop": Command("wirken.cli.stop", "Stop the Wirken that runs on this data directory."),
+    "stop": Command("wirken.cli.stop", "Stop the Wirken that runs on this data directory, or one turn."),
 }
 
 ALIASES: Final = {"session": "sessions", "permission": "permissions"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from wirken.cli import launching
 from wirken.config.paths import Paths
+from wirken.confine import roles
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable
 from wirken.supervisor import lock
@@ -32,13 +34,28 @@ class NotStarted(Unavailable):
     hint = "What they said stands above; `wirken doctor` looks for the reason."
 
 
+class NotOurs(Unavailable):
+    """The data directory is closed to us."""
+
+    hint = "Use it as the user it belongs to, or choose another with WIRKEN_DATA_DIR."
+
+
+class NotReady(Unavailable):
+    """A supervisor runs, and the process that is needed does not come up."""
+
+    hint = "`wirken status` shows the processes; what they said stands where `wirken run` runs."
+
+
 class Declined(Unavailable):
     """The supervisor said no; the sentence is its reason."""
 
 
 def pid(paths: Paths) -> int:
-    """Return the pid of the supervisor that runs on this data directory; 0 where none does."""
-    return lock.holder(str(paths.lock_file))
+    """Return the pid of the supervisor that runs on this data directory; 0 where none does. Raises `NotOurs`."""
+    try:
+        return lock.holder(str(paths.lock_file))
+    except OSError as error:
+        raise NotOurs(f"{paths.data} cannot be used: {error.strerror}.") from None
 
 
 class Control:
@@ -116,7 +133,10 @@ class Ephemeral:
         self._ready, self._theirs = socket.socketpair()
 
     def __enter__(self) -> Ephemeral:
-        """Return once all processes are ready. Raises `NotStarted`; the supervisor has said why by then."""
+        """Return once all processes are ready. A sealed vault is opened first, by asking for its passphrase.
+
+        Raises `NotStarted`; the supervisor has said why by then. Raises `VaultSealed` where nobody can be asked.
+        """
         handed = launching.handed_over(self._plan)
         with self._theirs:
             self._process = subprocess.Popen(
@@ -128,10 +148,24 @@ class Ephemeral:
                 start_new_session=True,
             )
         os.close(handed)
-        if self._ready.recv(1) != READY:
+        try:
+            self._await_ready()
+        except BaseException:
             self.__exit__()
-            raise NotStarted("Wirken's processes could not be started.")
+            raise
         return self
+
+    def _await_ready(self) -> None:
+        paths = Paths(Path(self._plan.data))
+        if roles.GATEWAY in self._plan.programs and _may_be_sealed(paths):
+            _open_vault(paths, lambda: bool(select.select([self._ready], [], [], limits.START_POLL)[0]))
+        self._ready.settimeout(2 * limits.READY_TIME)  # it gives its processes less, but for sealed vaults
+        try:
+            said = self._ready.recv(1)
+        except TimeoutError:
+            said = b""
+        if said != READY:
+            raise NotStarted("Wirken's processes could not be started.")
 
     def __exit__(self, *_: object) -> None:
         """Stop it and wait until it is gone, or leave it to whoever else holds it."""
@@ -148,21 +182,23 @@ class Ephemeral:
 
 
 @contextlib.contextmanager
-def present(paths: Paths, plan: Plan | Callable[[], Plan]) -> Iterator[None]:
+def present(paths: Paths, plan: Plan | Callable[[], Plan], *, needs: str = roles.GATEWAY) -> Iterator[None]:
     """Have the processes up for the time of the block: those that run already, else our own.
 
     A callable `plan` is asked only where our own have to be started, which spares the trial of the walls.
+    `needs` is the role that must be ready; a supervisor of another command that lacks it is waited out.
     Commands that start at once share one supervisor: who comes too late for the lock holds the winner's.
-    Raises `NotStarted`, `NotRunning`.
+    A vault that is sealed while others wait for it is opened by asking for its passphrase.
+    Raises `NotStarted`, `NotRunning`, `VaultSealed`.
     """
-    held = _joined_or_started(paths, plan)
+    held = _joined_or_started(paths, plan, needs)
     try:
         yield
     finally:
         held.__exit__(None, None, None)
 
 
-def _joined_or_started(paths: Paths, plan: Plan | Callable[[], Plan]) -> Control | Ephemeral:
+def _joined_or_started(paths: Paths, plan: Plan | Callable[[], Plan], needs: str) -> Control | Ephemeral:
     until = time.monotonic() + limits.READY_TIME
     while time.monotonic() < until:
         if not pid(paths):
@@ -178,8 +214,67 @@ def _joined_or_started(paths: Paths, plan: Plan | Callable[[], Plan]) -> Control
             continue
         try:
             control.ask({"ask": "hold"})
+            if _await_role(paths, control, needs):
+                return control
         except NotRunning:
+            pass
+        except BaseException:
             control.close()
-            continue
-        return control
+            raise
+        control.close()
+        time.sleep(limits.START_POLL)
     raise NotRunning("A supervisor holds the data directory and does not answer.", hint="`wirken stop` ends it.")
+
+
+def _await_role(paths: Paths, control: Control, needs: str) -> bool:
+    """Wait until the process of a role is ready; False where this supervisor has none. Raises `NotReady`."""
+    until, looked = time.monotonic() + limits.READY_TIME, False
+    while True:
+        state = states(control.ask({"ask": "status"})).get(needs)
+        if state in (None, "ready"):
+            return state is not None
+        if not looked and needs != roles.VAULT and _may_be_sealed(paths):
+            _open_vault(paths, _pause)
+            until, looked = time.monotonic() + limits.READY_TIME, True
+        if time.monotonic() >= until:
+            raise NotReady(f"The process '{needs}' is not ready ({state}).")
+        time.sleep(limits.START_POLL)
+
+
+def states(status: Mapping[str, object]) -> dict[str, str]:
+    """Return the state of each role in the supervisor's answer to `status`."""
+    children = status.get("children")
+    return {str(row["role"]): str(row["state"]) for row in (children if isinstance(children, list) else [])}
+
+
+def _may_be_sealed(paths: Paths) -> bool:
+    """Could the vault have to wait for a passphrase or the keychain? Read off its files; costs three looks."""
+    if os.path.lexists(paths.device_key_file):
+        return False
+    return any(os.path.lexists(paths.vault_dir / name) for name in ("device.key.age", "keychain"))
+
+
+def _pause() -> bool:
+    time.sleep(limits.START_POLL)
+    return False
+
+
+def _open_vault(paths: Paths, given_up: Callable[[], bool]) -> None:
+    """Open the vault if it is sealed. `given_up` waits a moment; True once the supervisor has said something."""
+    from wirken.cli import vaults
+    from wirken.ipc.vault_client import VaultClient
+    from wirken.ipc.vault_wire import VaultLost
+
+    until = time.monotonic() + limits.READY_TIME
+    while not given_up():
+        try:
+            client = VaultClient.connect(paths.vault_socket)
+        except VaultLost:
+            if time.monotonic() >= until:
+                raise
+            continue
+        try:
+            vaults.unseal(client, paths)
+        finally:
+            client.close()
+        return

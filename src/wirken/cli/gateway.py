@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from wirken.domain.errors import Refused
+from wirken.domain.errors import Refused, Unavailable
 from wirken.domain.ids import RoleName
 from wirken.ipc import peer
 from wirken.ipc.calls.operator import OperatorQuestion
@@ -19,6 +19,12 @@ from wirken.ipc.frames import Conversing
 from wirken.ipc.link import Emit, Link, LinkLost
 
 T = TypeVar("T")
+
+
+class Silent(Unavailable):
+    """The gateway took a question and does not answer it in time."""
+
+    hint = "`wirken status` shows the processes; `wirken stop` and `wirken run` start them anew."
 
 
 class _Terminal:
@@ -67,11 +73,14 @@ async def connected(socket_path: Path) -> AsyncIterator[Gateway]:
         link.close()
 
 
-def ask(socket_path: Path, question: OperatorQuestion, reply: type[T]) -> T:
-    """Put one question to the gateway and return the answer."""
+def ask(socket_path: Path, question: OperatorQuestion, reply: type[T], patience: float | None = None) -> T:
+    """Put one question to the gateway and return the answer. Raises `Silent` after `patience` seconds."""
 
     async def once() -> T:
-        async with connected(socket_path) as gateway:
+        async with asyncio.timeout(patience), connected(socket_path) as gateway:
             return await gateway.link.call(question, reply)
 
-    return asyncio.run(once())
+    try:
+        return asyncio.run(once())
+    except TimeoutError:
+        raise Silent("The gateway does not answer.") from None

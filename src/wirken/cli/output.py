@@ -107,6 +107,12 @@ class Output:
         return "".join(_coloured(part, colour) if isinstance(part, Styled) else shown(part) for part in parts)
 
 
+def plain(line: Line) -> str:
+    """Return a line without its styles."""
+    parts: Sequence[Part] = [line] if isinstance(line, str | Styled) else line
+    return "".join(part.text if isinstance(part, Styled) else part for part in parts)
+
+
 def _coloured(part: Styled, colour: bool) -> str:
     text = shown(part.text)
     return f"\x1b[{_CODES[part.style]}m{text}\x1b[0m" if colour else text

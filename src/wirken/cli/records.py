@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from wirken.cli import daemon, plans
+from wirken.cli import plans, vaults
 from wirken.cli.first import configured
 from wirken.cli.output import Output
 from wirken.config.paths import Paths
@@ -69,12 +69,8 @@ def verified(paths: Paths, sessions: list[SessionId], *, offline: bool, out: Out
     if offline:
         return _verified(paths, sessions, Vault(None))
     try:
-        with daemon.present(paths, lambda: plan_without_page(paths, out)):
-            client = VaultClient.connect(paths.vault_socket)
-            try:
-                return _verified(paths, sessions, Vault(client))
-            finally:
-                client.close()
+        with vaults.asked(paths, out, opened=False) as client:  # keys and heads can be read while it is sealed
+            return _verified(paths, sessions, Vault(client))
     except WirkenError as error:
         out.note(f"The vault cannot be asked: {error} What only it knows is not checked.")
         return _verified(paths, sessions, Vault(None))

@@ -1,4 +1,4 @@
-"""`wirken stop`: end the supervisor and wait until everything is gone."""
+"""`wirken stop`: end the supervisor and wait until everything is gone; or end one turn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wirken.cli import daemon
 from wirken.cli.output import Output
 from wirken.config.paths import Paths, data_dir
 from wirken.domain import limits
-from wirken.domain.errors import Unavailable, UsageError
+from wirken.domain.errors import Unavailable
 
 
 class DidNotStop(Unavailable):
@@ -24,12 +24,32 @@ class DidNotStop(Unavailable):
 @click.argument("session", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 def command(session: str | None, as_json: bool) -> None:
-    """Stop the Wirken that runs on this data directory."""
+    """Stop the Wirken that runs on this data directory.
+
+    With SESSION (an id, the end of one, or `last`), stop only the turn that runs there, its commands included.
+    """
+    paths, out = Paths(data_dir(os.environ)), Output(as_json, sys.stdout, sys.stderr, os.environ)
     if session is not None:
-        raise UsageError("`wirken stop` stops all of Wirken and takes no session.")
-    out = Output(as_json, sys.stdout, sys.stderr, os.environ)
-    stopped = stop(Paths(data_dir(os.environ)))
+        _stop_turn(paths, out, session)
+        return
+    stopped = stop(paths)
     out.show({"stopped": stopped}, [f"Stopped (pid {stopped})." if stopped else "Wirken is not running."])
+
+
+def _stop_turn(paths: Paths, out: Output, session: str) -> None:
+    from wirken.cli import gateway, records  # half of what starting costs, and a stop needs none of it
+    from wirken.ipc.calls.operator import Acknowledged, StopTurn
+    from wirken.record.reader import RecordReader
+
+    if not daemon.pid(paths):
+        raise daemon.NotRunning(f"No Wirken runs on {paths.data}, so no turn does.")
+    reader = RecordReader(paths.audit_db)
+    try:
+        name = records.named(reader, session)
+    finally:
+        reader.close()
+    reply = gateway.ask(paths.operator_socket, StopTurn(name), Acknowledged)
+    out.show({"session": name, "said": reply.said}, [reply.said])
 
 
 def stop(paths: Paths) -> int:

@@ -49,6 +49,8 @@ class TurnView:
     _said: bool = False
     """This round's text was streamed already."""
     _asking: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _given: set[str] = field(default_factory=set)
+    """Questions that were answered here."""
 
     async def turn(self, message: Inbound) -> TurnSummary:
         """Send a message and follow its turn to the end. Raises `Refused` where it was not taken."""
@@ -126,17 +128,27 @@ class TurnView:
         self._asking[row.approval] = asyncio.get_running_loop().create_task(self._pass_on(row, self.answer))
 
     async def _pass_on(self, row: ApprovalRow, answer: Answer) -> None:
+        given = await answer(row)
+        self._given.add(row.approval)
         try:
-            await self.gateway.link.call(await answer(row), Acknowledged)
+            await self.gateway.link.call(given, Acknowledged)
         except WirkenError as error:
             self.out.note(f"  {error}")
 
     def _settled(self, approval: str, decision: str) -> None:
-        task = self._asking.pop(approval, None)
-        if task is not None and not task.done() and decision == "lapsed":
-            task.cancel()
-            self.out.note("")
-            self.out.note("  Nobody answered in time: refused.")
+        """Take a question away that was not answered here, so that the next line typed is not for it."""
+        task = self._asking.get(approval)
+        if task is None or approval in self._given:
+            return
+        task.cancel()
+        self.out.note("")
+        match decision:
+            case "lapsed":
+                self.out.note("  Nobody answered in time: refused.")
+            case "withdrawn":
+                self.out.note("  Withdrawn: the turn was stopped.")
+            case _:
+                self.out.note(f"  Answered elsewhere: {decision}.")
 
     async def _stop(self, summary: TurnSummary, platform_id: str) -> None:
         """Ctrl+C: end the turn and wait for its end row, briefly."""

@@ -10,6 +10,7 @@ NESTING: Final = 64  # levels of pointers in one frame; deeper ones are an attac
 TRAVERSAL: Final = FRAME // 8 * 2  # words; twice a full frame, so that shared pointers cannot amplify it
 HANDSHAKE_FRAME: Final = 512  # bytes; a handshake message needs 200, and the peer is a stranger yet
 HANDSHAKE_TIME: Final = 5.0  # seconds; a slow-loris peer must not hold a place for longer
+QUEUE_FULL_PAUSE: Final = 0.02  # seconds before trying again where a socket's queue of callers is full
 HANDSHAKE_FAILURES: Final = 5  # failures per window that lock a source out
 HANDSHAKE_WINDOW: Final = 60.0  # seconds; the window of the line above
 HANDSHAKE_LOCKOUT: Final = 600.0  # seconds; long enough to make guessing pointless
@@ -57,6 +58,9 @@ APPROVAL_ASK: Final = 60.0  # seconds a person at `wirken ask` has to answer
 APPROVAL_DAEMON: Final = 300.0  # seconds on every other surface
 GRANT_LIFETIME: Final = 30 * 86_400  # seconds a remembered Tier 2 approval lives
 DENIALS_PER_TURN: Final = 3  # denials after which a turn ends: the model is pushing
+COMMAND_READ: Final = 64 * 1024  # characters of one command that are read; a longer one is not certain
+COMMAND_NESTING: Final = 24  # levels of substitutions, groups and wrappers in one command
+COMMANDS: Final = 256  # simple commands in one text; a person could not judge more
 
 # --- sandbox ----------------------------------------------------------------------------------------
 EXEC_TIME: Final = 300.0  # seconds of wall clock for one command
@@ -153,3 +157,16 @@ VAULT_WAIT: Final = 5.0  # seconds an attestation waits for a vault that is rest
 EXEC_GRACE: Final = (
     15.0  # seconds on top of EXEC_TIME before a runner that does not answer is given up; covers its clean-up
 )
+
+# --- terminal and doctor -----------------------------------------------------------------------------
+PASSPHRASE_TRIES: Final = 3  # times a terminal asks for the passphrase; a typing mistake or two
+PASSPHRASE_BITS: Final = 64  # of a passphrase at best; below that Wirken says that it is weak
+PASTE_GAP: Final = 0.05  # seconds between two pieces of one paste; more lines after that are typed ones
+EXPIRY_LONGEST: Final = 10 * 365 * 86_400  # seconds a credential may be good for; more is a slip of the keyboard
+STATUS_TIME: Final = 2.0  # seconds the gateway has to answer `status` and `doctor`; a stuck one is reported
+DOCTOR_SESSIONS: Final = 20  # sessions, the last active ones, that `doctor` verifies
+DOCTOR_ROWS: Final = 5000  # rows it reads for that at most; about half a second
+DOCTOR_ANSWER: Final = 256 * 1024  # bytes of a provider's list of models that `doctor` reads
+DISK_LOW: Final = 1 * 2**30  # free bytes below which `doctor` warns
+DISK_FULL: Final = 64 * 2**20  # free bytes below which rows and files will soon fail to be written
+CLOCK_SKEW: Final = 300.0  # seconds a row may lie in the future; more means that the clock was set back

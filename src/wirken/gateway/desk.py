@@ -35,7 +35,7 @@ from wirken.ipc.calls.vault import AgentKey, HeadReply, KeyReply, LastHead, Vaul
 from wirken.permissions import rules
 from wirken.record.canonical import title_of
 from wirken.record.reader import RecordReader
-from wirken.record.verify import Known, Report, verify_session
+from wirken.record.verify import Known, Report, Status, verify_session
 
 ROWS_PER_PAGE = 500
 
@@ -124,6 +124,8 @@ class Desk:
             reader.close()
 
     async def _verify(self, session: SessionId) -> ask.Verification:
+        if self.log.head(session).seq < 0:
+            return ask.Verification(status=Status.EMPTY.value, rows=0, attestations=0, findings=())
         agent, _, _ = parse_session(session)
         head = await self.vault.call(LastHead(session), HeadReply)
         key = await self.vault.call(AgentKey(agent), KeyReply)
@@ -145,9 +147,9 @@ class Desk:
     # --- changing -------------------------------------------------------------------------------------
 
     async def _close(self, session_id: SessionId) -> ask.Acknowledged:
-        session = self.intake.sessions.get(session_id)
-        if not session.opened:
+        if self.log.head(session_id).seq < 0:
             raise Refused("There is no such session.", hint="`wirken sessions list` shows them.")
+        session = self.intake.sessions.get(session_id)
         if session.closed:
             return ask.Acknowledged("The session was closed already.")
         if session.turn is not None or session.waiting:
@@ -158,8 +160,10 @@ class Desk:
         return ask.Acknowledged("Closed.")
 
     def _stop(self, session: SessionId) -> ask.Acknowledged:
-        stopped = self.intake.stop(self.intake.sessions.get(session))
-        return ask.Acknowledged("Stopped." if stopped else "No turn runs in this session.")
+        running = self.intake.sessions.in_memory(session)
+        if running is None or not self.intake.stop(running):
+            return ask.Acknowledged("No turn runs in this session.")
+        return ask.Acknowledged("Stopped.")
 
     async def _grants(self, question: ask.ListGrants | ask.ApproveGrant | ask.RevokeGrant) -> msgspec.Struct:
         if isinstance(question, ask.ListGrants):
@@ -181,12 +185,13 @@ class Desk:
         key = ActionKey(question.action_key)
         if isinstance(question, ask.ApproveGrant):
             return await self._grant(holder, key)
+        if not self.store.is_granted(holder, key, self.clock.now()):
+            raise Refused("There is no such grant.", hint="`wirken permissions list` shows them.")
         revoked = GrantRevoked(
             agent=holder.agent, principal=holder.principal, channel=holder.channel, action_key=key, by=OWNER
         )
         await self.log.append(OPERATIONS, (Trust.OWNER, revoked))
-        if not self.store.revoke(holder, key):
-            raise Refused("There is no such grant.", hint="`wirken permissions list` shows them.")
+        self.store.revoke(holder, key)
         return ask.Acknowledged("Revoked.")
 
     async def _grant(self, holder: Holder, key: ActionKey) -> ask.Acknowledged:

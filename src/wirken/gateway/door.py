@@ -44,23 +44,25 @@ class Door:
     receiver_for: ReceiverFor
     welcome: Callable[[Link], Awaitable[None]]
     _meeting: set[asyncio.Task[None]] = field(default_factory=set)
-    _links: set[Link] = field(default_factory=set)
 
     async def serve(self, listener: socket.socket, *, operators: bool) -> None:
         """Accept until cancelled; each meeting is a task, so that a slow stranger holds up nobody."""
         listener.setblocking(False)
         loop = asyncio.get_running_loop()
+        places = asyncio.Semaphore(limits.CONNECTIONS)  # of this listener: a crowd at one door leaves the other free
         while True:
             sock, _ = await loop.sock_accept(listener)
-            self._links = {link for link in self._links if not link.closed.is_set()}
-            if len(self._meeting) + len(self._links) >= limits.CONNECTIONS:
+            if places.locked():
                 peer.close_quietly(sock)
                 continue
+            await places.acquire()
             task = loop.create_task(self._meet(sock, operators=operators))
             self._meeting.add(task)
             task.add_done_callback(self._meeting.discard)
+            task.add_done_callback(lambda _: places.release())
 
     async def _meet(self, sock: socket.socket, *, operators: bool) -> None:
+        """Let a peer in, and stay until its link is closed."""
         sock.setblocking(False)
         socket_name = "operator.sock" if operators else "gateway.sock"
         try:
@@ -70,8 +72,8 @@ class Door:
             peer.close_quietly(sock)
             await self._refused(socket_name, str(error))
             return
-        self._links.add(link)
         await self.welcome(link)
+        await link.closed.wait()
 
     async def _role(self, sock: socket.socket, *, operators: bool) -> RoleName:
         uid = peer.credentials(sock).uid
@@ -85,7 +87,7 @@ class Door:
         return (await self.lifeline.vault.call(PeerKey(role), KeyReply)).key
 
     async def _refused(self, socket_name: str, reason: str) -> None:
-        _log.warning("refused a connection on %s: %s", socket_name, reason)
         if not self.lockout.worth_a_row():
             return
+        _log.warning("refused a connection on %s: %s", socket_name, reason)
         await self.log.append(OPERATIONS, (Trust.GATEWAY, PeerRefused(peer=socket_name, reason=shown(reason))))

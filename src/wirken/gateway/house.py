@@ -103,9 +103,11 @@ class House:
             *serving,
         ]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in (*serving, recovering):
+        for task in (*ends, recovering):
             task.cancel()
-        if not self.failed.is_set():
+        if self.failed.is_set():
+            self.intake.start_nothing_more()
+        else:
             await self._closed()
 
     async def _opened(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Final
 from wirken.domain import limits
 from wirken.domain.errors import Refused, UsageError, WirkenError
 from wirken.domain.events import Fact, SessionOpened, Trust, TurnEnded, TurnResumed, UserMessageFact
-from wirken.domain.ids import OWNER, BadIdentifier, SessionId, conversation_id, session_id
+from wirken.domain.ids import OWNER, TERMINAL, BadIdentifier, SessionId, conversation_id, session_id
 from wirken.domain.text import clean
 from wirken.gateway.agent.assemble import system_prompt, tools_offered
 from wirken.gateway.agent.attest import AsksVault, attest
@@ -50,7 +51,7 @@ class Intake:
     _drains: dict[SessionId, asyncio.Task[None]] = field(default_factory=dict)
     _unrecovered: set[SessionId] = field(default_factory=set)
     """Sessions that a crash left in the middle; no turn of theirs runs before `recover` has looked at them."""
-    _closing: bool = False
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._unrecovered = set(self.log.unfinished())
@@ -82,7 +83,7 @@ class Intake:
             await attest(self.vault, session)
         if session.closed:
             raise SessionIsClosed("This session was closed.")
-        if self._closing:
+        if self._closing.is_set():
             raise Refused("Wirken is stopping.", hint="Say it again when it runs.")
         if len(session.waiting) >= limits.TURN_QUEUE:
             raise TooMuch(f"{limits.TURN_QUEUE} messages wait in this conversation already.")
@@ -127,8 +128,7 @@ class Intake:
     # --- running turns --------------------------------------------------------------------------------
 
     def _start(self, session: Session) -> None:
-        nothing = session.turn is None and not session.waiting
-        if nothing or self._closing or session.id in self._drains or session.id in self._unrecovered:
+        if session.idle or self._closing.is_set() or session.id in self._drains or session.id in self._unrecovered:
             return
         drain = asyncio.get_running_loop().create_task(self._drain(session))
         self._drains[session.id] = drain
@@ -140,27 +140,51 @@ class Intake:
         self._start(session)
 
     async def _drain(self, session: Session) -> None:
-        """Run the session's turns one after another. One bad turn must not end the gateway."""
-        while (session.turn is not None or session.waiting) and not self._closing:
+        """Run the session's turns one after another, each after the one before is attested."""
+        while not session.idle and not self._closing.is_set():
             try:
-                await self._turn(session)
+                if session.turn is None and session.unattested:
+                    await self._until_attested(session)
+                else:
+                    await self._turn(session)
             except RecordFailed:
                 self.failed()
                 return
-            except Exception:  # noqa: BLE001  # one of the two loops that must outlive one bad message
-                # What an unforeseen error left half done is known from the rows alone: start anew from them.
-                _log.exception("a turn failed in a way that was not foreseen")
-                self.failed()
-                return
+            except Exception as error:  # noqa: BLE001  # one bad turn must not end this loop without a word
+                if not await self._given_up(session, error):
+                    self.failed()
+                    return
+
+    async def _given_up(self, session: Session, error: Exception) -> bool:
+        """End a turn that could not be run, or failed in a way not foreseen; False where even that fails."""
+        if session.turn is None and not session.waiting:
+            _log.error("a session failed in a way that was not foreseen", exc_info=error)
+            return False
+        reason = "Something went wrong inside Wirken; its log says what."
+        if isinstance(error, WirkenError):
+            reason = f"{error} {error.advice}".strip()
+        else:
+            _log.error("a turn failed in a way that was not foreseen", exc_info=error)
+        seq = session.waiting[0] if session.turn is None else session.turn.message_seq
+        try:
+            await self.turns.fail(session, reason)
+        except WirkenError:
+            return False
+        await self.attest_now(session)
+        self._say_over(session, seq, TurnEnded(outcome="failed", reason=reason, rounds=0), reason)
+        return True
 
     async def _turn(self, session: Session) -> None:
         open_turn = session.turn
         seq = open_turn.message_seq if open_turn is not None else session.waiting[0]
-        wish = self._wishes.pop((session.id, seq), Wish(interactive=session.channel != "terminal"))
-        seat = self.router.seat(session, wish)
-        session.task = asyncio.get_running_loop().create_task(self.turns.run(session, seat))
+        seat = self.router.seat(session, self._wishes.pop((session.id, seq), _after_a_restart(session)))
+        running = asyncio.get_running_loop().create_task(self.turns.run(session, seat))
+        await asyncio.sleep(0)  # it has put its start on record by now; what was not started could not be ended
+        session.task = running
+        if self._closing.is_set():
+            self.stop(session)
         try:
-            ended = await session.task
+            ended = await running
         finally:
             session.task = None
         reason = ended.reason
@@ -169,6 +193,16 @@ class Intake:
         except WirkenError as error:
             reason = f"{reason} This turn is not attested yet: {error} {error.advice}".strip()
         self._say_over(session, seq, ended, reason)
+
+    async def _until_attested(self, session: Session) -> None:
+        """Attest the last turn; a vault that is sealed or away is waited for. Returns early when we close."""
+        pause = limits.VAULT_POLL
+        while session.unattested and not self._closing.is_set():
+            await self.attest_now(session)
+            if session.unattested:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), pause)
+                pause = min(pause * 2, limits.RESTART_LONGEST)
 
     def _say_over(self, session: Session, seq: int, ended: TurnEnded, reason: str) -> None:
         platform_id = next((pid for pid, at in session.seen.items() if at == seq), "")
@@ -180,12 +214,17 @@ class Intake:
         """End the running turn; return whether one ran. Its rows follow as it unwinds."""
         if session.task is None:
             return False
-        session.task.cancel()
+        if not session.task.cancelling():  # a second one would end the recording of the first
+            session.task.cancel()
         return True
+
+    def start_nothing_more(self) -> None:
+        """From now on no turn starts and no message is taken; what waits is taken up by the next process."""
+        self._closing.set()
 
     async def close(self) -> None:
         """End all turns and return once each is recorded and attested. No turn starts any more."""
-        self._closing = True
+        self.start_nothing_more()
         for session in self.sessions.loaded():
             self.stop(session)
         if self._drains:
@@ -224,6 +263,14 @@ class Intake:
             await attest(self.vault, session)
         except WirkenError as error:
             _log.warning("session %s is not attested yet: %s", session.id, error)
+
+
+def _after_a_restart(session: Session) -> Wish:
+    """Return where a turn goes on whose wishes died with the process that heard them.
+
+    A terminal is gone by then, and its folder is the one on record: a runner that does not see it refuses the calls.
+    """
+    return Wish(interactive=False, workspace=session.workspace) if session.channel == TERMINAL else Wish()
 
 
 def _check(message: Inbound) -> None:

@@ -91,7 +91,8 @@ class AuditLog:
         self._last_ts = 0
         self._failed = False
         self._last: asyncio.Future[list[Stored]] | None = None
-        self._groups: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
+        self._begun: list[_Group] = []
+        self._groups: queue.SimpleQueue[list[_Group] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write, name="record", daemon=True)
         self.observers: Final[list[Callable[[Stored], None]]] = []
@@ -103,6 +104,7 @@ class AuditLog:
 
     def close(self) -> None:
         """Write what is queued, then close. Blocks for the last commit."""
+        self._hand_over()
         self._groups.put(None)
         self._thread.join()
         self._writer.close()
@@ -139,7 +141,9 @@ class AuditLog:
         rows, head = self._chained(session, entries)
         self._heads[session] = head
         done: asyncio.Future[list[Stored]] = self._loop.create_future()
-        self._groups.put(_Group(session, rows, unfinished, done))
+        if not self._begun:
+            self._loop.call_soon(self._hand_over)  # so that what one step begins is one commit
+        self._begun.append(_Group(session, rows, unfinished, done))
         self._last = done
         return done
 
@@ -181,6 +185,13 @@ class AuditLog:
             rows.append(Stored(row, payload, leaf, before, head.hash))
         return rows, head
 
+    def _hand_over(self) -> None:
+        groups, self._begun = self._begun, []
+        if self._failed:
+            _refuse(groups, "an earlier row could not be written")
+        elif groups:
+            self._groups.put(groups)
+
     # --- the writing thread ---------------------------------------------------------------------------
 
     def _write(self) -> None:
@@ -198,14 +209,14 @@ class AuditLog:
         """Wait for work and take all that is there, up to `limits.COMMIT_GROUP` rows."""
         groups: list[_Group] = []
         rows = 0
-        group = self._groups.get()
-        while group is not None:
-            groups.append(group)
-            rows += len(group.rows)
+        begun = self._groups.get()
+        while begun is not None:
+            groups += begun
+            rows += sum(len(group.rows) for group in begun)
             if rows >= limits.COMMIT_GROUP:
                 return groups, False
             try:
-                group = self._groups.get_nowait()
+                begun = self._groups.get_nowait()
             except queue.Empty:
                 return groups, False
         return groups, True
@@ -250,14 +261,16 @@ class AuditLog:
         self._failed = True
         waiting = list(groups)
         while not self._groups.empty():
-            group = self._groups.get_nowait()
-            if group is not None:
-                waiting.append(group)
-        for group in waiting:
-            if not group.done.cancelled():
-                group.done.set_exception(RecordFailed(f"The record could not be written: {error}."))
-                group.done.exception()
+            waiting += self._groups.get_nowait() or []
+        _refuse(waiting, str(error))
         self._on_failure()
+
+
+def _refuse(groups: list[_Group], why: str) -> None:
+    for group in groups:
+        if not group.done.cancelled():
+            group.done.set_exception(RecordFailed(f"The record could not be written: {why}."))
+            group.done.exception()  # seen, even where nobody waits
 
 
 def _open(path: Path) -> apsw.Connection:

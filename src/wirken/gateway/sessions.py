@@ -167,6 +167,10 @@ class Sessions:
             self._loaded[session_id] = session
         return session
 
+    def in_memory(self, session_id: SessionId) -> Session | None:
+        """Return the session if it is in use; nothing is loaded."""
+        return self._loaded.get(session_id)
+
     def loaded(self) -> list[Session]:
         """Return the sessions in memory."""
         return list(self._loaded.values())

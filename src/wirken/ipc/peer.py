@@ -161,12 +161,30 @@ async def connect(path: Path) -> socket.socket:
     with contextlib.ExitStack() as undo:
         sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
         try:
-            await asyncio.get_running_loop().sock_connect(sock, str(path))
+            await _connected(sock, str(path))
         except OSError as error:
             why = error.strerror or error
             raise Unavailable(f"Nobody answers on {path}: {why}.", hint="Start it with `wirken run`.") from error
         undo.pop_all()
         return sock
+
+
+async def _connected(sock: socket.socket, path: str) -> None:
+    """Connect, waiting where the listener's queue is full.
+
+    Not `loop.sock_connect`: that takes the EAGAIN of a full queue (unix(7)) for "in progress", and then for success.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limits.HANDSHAKE_TIME
+    while True:
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(limits.QUEUE_FULL_PAUSE)
+        else:
+            return
 
 
 async def adopt(sock: socket.socket, peer: RoleName, receiver: Receiver) -> Link:

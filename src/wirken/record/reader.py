@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import apsw
 
@@ -47,8 +47,7 @@ class RecordDamaged(Unavailable):
     hint = "Keep the file as it is: it is evidence. Look at the disk, and restore the record from a backup."
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(NamedTuple):
     """A row as it is in the table; nothing in it was checked yet.
 
     A value of another type than its column's is -1, empty bytes or U+FFFD, none of which verifies.
@@ -115,11 +114,11 @@ class RecordReader:
 
     def sessions(self) -> list[SessionSummary]:
         """Return all sessions, the last active first."""
-        found = self._db.execute(
-            "SELECT CAST(session_id AS BLOB), count(*), min(ts), max(ts), max(id) AS last_id,"
-            ' sum(instr(CAST(payload AS TEXT), \'"kind":"session_closed"\') > 0)'
+        found = self._all(
+            "SELECT CAST(session_id AS BLOB), count(*), min(CAST(ts AS INTEGER)), max(CAST(ts AS INTEGER)),"
+            ' max(id) AS last_id, sum(instr(CAST(payload AS TEXT), \'"kind":"session_closed"\') > 0)'
             " FROM session_events GROUP BY session_id ORDER BY last_id DESC"
-        ).fetchall()
+        )
         return [
             SessionSummary(
                 SessionId(_name(name)),
@@ -134,15 +133,21 @@ class RecordReader:
 
     def count(self) -> int:
         """Return the number of rows."""
-        return int(next(iter(self._db.execute("SELECT count(*) FROM session_events")))[0])
+        return _int(self._all("SELECT count(*) FROM session_events")[0][0])
 
     def _first_message(self, session: str) -> bytes | None:
-        found = self._db.execute(
-            "SELECT payload FROM session_events WHERE session_id = ? AND seq < 16"
+        found = self._all(
+            "SELECT CAST(payload AS BLOB) FROM session_events WHERE session_id = ? AND seq < 16"
             ' AND instr(CAST(payload AS TEXT), \'"kind":"user_message"\') > 0 ORDER BY seq LIMIT 1',
             (session,),
-        ).fetchone()
-        return None if found is None else _bytes(found[0])
+        )
+        return _bytes(found[0][0]) if found else None
+
+    def _all(self, query: str, values: tuple[str | int, ...] = ()) -> list[tuple[object, ...]]:
+        try:
+            return list(self._db.execute(query, values))
+        except apsw.Error as error:
+            raise RecordDamaged(f"The record cannot be read: {error}.") from error
 
     def _query(self, which: str, values: tuple[str | int, ...]) -> Iterator[StoredRow]:
         given = 0

@@ -16,7 +16,7 @@ from nacl.exceptions import BadSignatureError
 from wirken.domain.attestation import attestation_message
 from wirken.domain.events import Attestation, Fact
 from wirken.domain.ids import SessionId
-from wirken.record.canonical import Row, Unreadable, decode
+from wirken.record.canonical import Unreadable, decode
 from wirken.record.chain import Head, leaf_hash, link_hash
 from wirken.record.reader import StoredRow
 from wirken.record.replay import Replay
@@ -134,6 +134,8 @@ def _broken(session: SessionId, head: Head, last_id: int, stored: StoredRow) -> 
     """Return what breaks the chain at this row, or nothing."""
     if stored.session != session:
         return f"row {stored.seq} belongs to another session"
+    if stored.seq < 0:
+        return f"the row with the id {stored.id} has no number in its session"
     if stored.seq != head.seq + 1:
         return f"row {head.seq + 1} is missing or out of order: row {stored.seq} stands in its place"
     if stored.prev_hash != head.hash:
@@ -154,7 +156,8 @@ def _fact(report: Report, stored: StoredRow) -> Fact | None:
     except Unreadable as error:
         report.add(Status.UNVERIFIABLE, stored.seq, str(error))
         return None
-    if row != Row(SessionId(stored.session), stored.seq, stored.ts, row.trust, row.fact) or row.trust != stored.trust:
+    said = (row.session, row.seq, row.ts, row.trust)
+    if said != (stored.session, stored.seq, stored.ts, stored.trust):
         report.add(Status.BROKEN, stored.seq, f"row {stored.seq}: its columns disagree with its payload")
     return row.fact
 

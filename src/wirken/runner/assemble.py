@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import tempfile
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,9 +53,20 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
             hint="Start Wirken with `wirken run`; it gives its processes a user of their own.",
         )
     program = seccomp.command_filter(seccomp.machine_named(host.machine))
-    fences = cgroups.delegated(options.cgroups) or Watchdog(host.root / "proc", host.release)
-    with tempfile.TemporaryDirectory(prefix="wirken-runner-", dir=host.scratch) as scratch:
-        base = Path(scratch)
+    fences = cgroups.delegated(options.cgroups, token()) or Watchdog(host.root / "proc", host.release)
+    base = host.scratch / f"wirken-runner-{token()}"
+    base.mkdir(mode=0o700)
+    try:
         commands = Commands(bubblewrap.prepare(base, host.root), fences, program)
         ground = Ground(frozenset(options.workspaces), frozenset(options.read_only))
         yield Tools(ground, commands, functools.partial(probe, commands, base, host.root), token)
+    finally:
+        _remove(base)
+
+
+def _remove(base: Path) -> None:
+    """Remove a folder of ours with everything in it (shutil would cost 4 ms and 0.4 MB at start)."""
+    for folder, _, names in os.walk(base, topdown=False):
+        for name in names:
+            Path(folder, name).unlink()
+        Path(folder).rmdir()

@@ -75,7 +75,11 @@ class GroupV1:
     def make(self) -> None:
         """Create both groups. Raises `OSError`."""
         self._memory.mkdir()
-        self._pids.mkdir()
+        try:
+            self._pids.mkdir()
+        except OSError:
+            self._memory.rmdir()
+            raise
 
     def limit(self) -> None:
         """Set their limits. Raises `OSError`."""
@@ -106,9 +110,10 @@ class CgroupsV2:
 
     kind = "cgroup-v2"
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, names: Iterator[str]) -> None:
+        """`names` are for the groups; no other runner that was lent the same directory may use them."""
         self._base = base
-        self._names = _names()
+        self._names = names
 
     def fence(self) -> Fence:
         group = GroupV2(self._base / next(self._names))
@@ -121,10 +126,11 @@ class CgroupsV1:
 
     kind = "cgroup-v1"
 
-    def __init__(self, memory: Path, pids: Path) -> None:
+    def __init__(self, memory: Path, pids: Path, names: Iterator[str]) -> None:
+        """`names` as for `CgroupsV2`."""
         self._memory = memory
         self._pids = pids
-        self._names = _names()
+        self._names = names
 
     def fence(self) -> Fence:
         name = next(self._names)
@@ -133,32 +139,29 @@ class CgroupsV1:
         return group
 
 
-def delegated(described: tuple[str, ...]) -> Fences | None:
+def delegated(described: tuple[str, ...], token: str) -> Fences | None:
     """Return what the `--cgroup` arguments describe, or None for none of them.
 
+    `token` is this runner's alone: several runners share the directories, and a killed one leaves groups behind.
     Forms: `v2=DIRECTORY`, or both of `v1:memory=DIRECTORY` and `v1:pids=DIRECTORY`. Raises `BadDelegation`.
     """
     if not described:
         return None
     found = {kind: Path(place) for kind, sep, place in (text.partition("=") for text in described) if sep}
+    names = (f"command-{token}-{number}" for number in itertools.count(1))
     if set(found) == {"v2"}:
-        return CgroupsV2(found["v2"])
+        return CgroupsV2(found["v2"], names)
     if set(found) == {f"v1:{name}" for name in V1_CONTROLLERS}:
-        return CgroupsV1(found["v1:memory"], found["v1:pids"])
+        return CgroupsV1(found["v1:memory"], found["v1:pids"], names)
     raise BadDelegation(
         "The cgroup directories are not described in a form the runner knows.",
         hint="Forms: v2=DIRECTORY, or v1:memory=DIRECTORY together with v1:pids=DIRECTORY.",
     )
 
 
-def _names() -> Iterator[str]:
-    """Yield names for groups; the runner's pid keeps them apart from those of its predecessor."""
-    return (f"command-{os.getpid()}-{number}" for number in itertools.count(1))
-
-
 def _made(group: GroupV1 | GroupV2) -> None:
+    group.make()
     try:
-        group.make()
         group.limit()
     except OSError:
         group.remove()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +19,12 @@ async def probe(commands: Commands, scratch: Path, root: Path) -> SandboxReport:
 
     Where that fails, the reason and the fix are read off the machine at `root` (`confine.usable`).
     """
-    with tempfile.TemporaryDirectory(dir=scratch) as workspace:
-        try:
-            finished = await commands.run(Command(_TRUE, workspace))
-        except SandboxUnavailable as error:
-            return unavailable(str(error), root)
+    workspace = scratch / "empty"
+    workspace.mkdir(exist_ok=True)
+    try:
+        finished = await commands.run(Command(_TRUE, str(workspace)))
+    except SandboxUnavailable as error:
+        return unavailable(str(error), root)
     if finished.exit_code != 0:
         return unavailable(finished.output.text, root)
     return SandboxReport(kind=KIND, limits=commands.limits_held_by)

@@ -77,7 +77,7 @@ def _turn(house: House, control: Control, selector: selectors.BaseSelector, read
         parent.watch(control.on_release)
     announced = False
     house.tick()
-    if keychain.may_be_sealed(house.plan):
+    if keychain.may_be_sealed(house.plan) and not house.plan.ephemeral:  # that one's parent asks for itself
         _say("the vault may be sealed; if so, everyone else waits for `wirken unlock`")
     while house.phase != "closed":
         for key, _ in selector.select(house.patience()):

@@ -25,7 +25,7 @@ SERVICE: Final = "wirken"
 class KeychainFailed(Unavailable):
     """The OS keychain is absent, locked, or does not keep what it is given."""
 
-    hint = "Unlock the desktop's keychain, or keep the key another way: `wirken keys protect passphrase`."
+    hint = "Unlock the desktop's keychain, or keep the key another way: `wirken keys protect --with passphrase`."
 
 
 class Keychain(Protocol):

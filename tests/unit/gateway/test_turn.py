@@ -21,7 +21,7 @@ from wirken.domain.events import (
     ToolResultFact,
     TurnEnded,
 )
-from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, PendingApprovals, ApprovalRows, StopTurn
+from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, StopTurn
 from wirken.ipc.calls.runner import Ran
 from wirken.ipc.frames import Delta, Over, Row
 from wirken.record.canonical import decode
@@ -171,24 +171,15 @@ async def test_a_stop_while_a_person_is_asked_withdraws_the_question(tmp_path: P
     async with bench(tmp_path, calls(("exec", '{"command":"ls"}'))) as at, at.operator() as gateway:
         message = at.message("hi", interactive=True)
         await at.accepted(gateway, message)
-        rows = await pending(gateway.link.call)
+        row = await at.pending(gateway)
         assert (await gateway.link.call(StopTurn(SESSION), Acknowledged)).said == "Stopped."
         assert (await at.over(gateway, message)).outcome == "stopped"
         [result] = results(at)
         assert result.outcome == "stopped" and at.runner.ran == []
-        late = AnswerApproval(approval=rows.approvals[0].approval, lease=rows.approvals[0].lease, choice="once")
+        late = AnswerApproval(approval=row.approval, lease=row.lease, choice="once")
         with pytest.raises(Exception, match="not open any more"):
             await gateway.link.call(late, Acknowledged)
         assert (await at.verify()).status is Status.VERIFIED
-
-
-async def pending(ask) -> ApprovalRows:  # type: ignore[no-untyped-def]  # Link.call, generic
-    async with asyncio.timeout(5):
-        while True:
-            rows: ApprovalRows = await ask(PendingApprovals(), ApprovalRows)
-            if rows.approvals:
-                return rows
-            await asyncio.sleep(0.005)
 
 
 async def hangs(call: CanonicalCall, runner: ScriptedRunner) -> Ran:
@@ -216,7 +207,7 @@ async def test_a_turn_that_is_stopped_twice_ends_once(tmp_path: Path) -> None:
         message = at.message("hi")
         await at.accepted(gateway, message)
         await at.runner.started.wait()
-        with locked(at):
+        with at.disk_stands_still():
             stops = [asyncio.ensure_future(gateway.link.call(StopTurn(SESSION), Acknowledged)) for _ in range(3)]
             await asyncio.gather(*stops)
             await asyncio.sleep(0.05)
@@ -232,7 +223,7 @@ async def test_a_stop_that_comes_while_the_end_is_written_changes_nothing(tmp_pa
         message = at.message("hi")
         await at.accepted(gateway, message)
         await asyncio.sleep(0.05)
-        with locked(at):
+        with at.disk_stands_still():
             gate.set()
             await asyncio.sleep(0.1)
             await gateway.link.call(StopTurn(SESSION), Acknowledged)
@@ -240,28 +231,6 @@ async def test_a_stop_that_comes_while_the_end_is_written_changes_nothing(tmp_pa
         assert (await at.over(gateway, message)).outcome == "finished"
         assert at.kinds().count("turn_ended") == 1
         assert (await at.verify()).status is Status.VERIFIED
-
-
-def locked(at: Bench):  # type: ignore[no-untyped-def]  # a generator context
-    """Hold the database, so that no commit gets through inside the block."""
-    return lock(at.paths.audit_db)
-
-
-from collections.abc import Iterator  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
-
-import apsw  # noqa: E402
-
-
-@contextmanager
-def lock(path: Path) -> Iterator[None]:
-    db = apsw.Connection(str(path))
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        db.execute("ROLLBACK")
-        db.close()
 
 
 async def test_the_oldest_exchanges_are_left_out_where_the_window_is_full(tmp_path: Path) -> None:
@@ -290,7 +259,7 @@ async def test_instructions_of_the_operator_end_the_system_prompt(tmp_path: Path
 
 
 async def test_text_without_meaning_in_utf8_does_not_stop_a_turn(tmp_path: Path) -> None:
-    async with bench(tmp_path, says("\x00\x1b[2J‮ \U0010ffff")) as at:
-        frames = await at.say("\x00 ‮ \x1b]0;x\x07 \U0010ffff")
+    async with bench(tmp_path, says("\x00\x1b[2J\u202e \U0010ffff")) as at:
+        frames = await at.say("\x00 \u202e \x1b]0;x\x07 \U0010ffff")
         assert frames[-1].outcome == "finished"  # type: ignore[union-attr]  # Over
         assert (await at.verify()).status is Status.VERIFIED

@@ -99,14 +99,27 @@ def test_without_a_kill_file_the_members_are_killed_one_by_one(tmp_path: Path) -
     ],
 )
 def test_the_supervisors_words_are_understood(described: tuple[str, ...], kind: type) -> None:
-    assert isinstance(cgroups.delegated(described), kind)
+    assert isinstance(cgroups.delegated(described, "token"), kind)
 
 
 def test_no_words_mean_no_cgroups() -> None:
-    assert cgroups.delegated(()) is None
+    assert cgroups.delegated((), "token") is None
 
 
 @pytest.mark.parametrize("described", [("v1:memory=/m",), ("v3=/x",), ("v2",), ("v2=/a", "v1:pids=/p")])
 def test_half_a_delegation_is_refused(described: tuple[str, ...]) -> None:
     with pytest.raises(BadDelegation):
-        cgroups.delegated(described)
+        cgroups.delegated(described, "token")
+
+
+@pytest.mark.parametrize(("token", "error"), [("one", FileExistsError), ("two", FileNotFoundError)])
+def test_a_group_of_another_runner_is_neither_used_nor_removed(
+    tmp_path: Path, token: str, error: type[OSError]
+) -> None:
+    """A plain directory has no kernel files, so setting limits fails where making the group did not."""
+    (tmp_path / "command-one-1").mkdir()
+    fences = cgroups.delegated((f"v2={tmp_path}",), token)
+    assert fences is not None
+    with pytest.raises(error):
+        fences.fence()
+    assert [path.name for path in tmp_path.iterdir()] == ["command-one-1"]

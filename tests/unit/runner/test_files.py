@@ -236,13 +236,13 @@ def test_a_file_that_shrinks_and_paths_that_vanish_are_ordinary_failures(workspa
 
 
 RENAMER = """
-import os, sys
-folder = sys.argv[1]
-os.chdir(folder)
+import ctypes, os, sys
+os.chdir(sys.argv[1])
+os.symlink("..", "trap")
+here, exchange, libc = -100, 2, ctypes.CDLL(None)
 print("ready", flush=True)
 while True:
-    os.rename("door", "kept"); os.symlink("..", "door")
-    os.unlink("door"); os.rename("kept", "door")
+    libc.renameat2(here, b"door", here, b"trap", exchange)
 """
 
 
@@ -252,7 +252,7 @@ def test_a_racing_renamer_gains_nothing(workspace: Path) -> None:
     (workspace / "door").mkdir()
     (workspace / "door/secret").write_text("harmless")
     answers = set()
-    with subprocess.Popen([sys.executable, "-c", RENAMER, str(workspace)], stdout=subprocess.PIPE) as racer:
+    with subprocess.Popen([sys.executable, "-I", "-c", RENAMER, str(workspace)], stdout=subprocess.PIPE) as racer:
         assert racer.stdout is not None
         racer.stdout.readline()
         try:

@@ -93,6 +93,21 @@ def test_a_command_is_not_root_and_has_no_capabilities(sandbox: Client) -> None:
     assert (values["NoNewPrivs:"], values["Seccomp:"]) == ("1", "2")
 
 
+def test_every_namespace_is_the_commands_own(sandbox: Client) -> None:
+    """The runner already has a view of its own; a sandbox shares none of it."""
+    kinds = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+    inside = sandbox.run("exec", argv=["readlink", *(f"/proc/self/ns/{kind}" for kind in kinds)]).output.split()
+    assert len(inside) == len(kinds)
+    runners = {
+        os.readlink(entry / "ns" / kind)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and b"runner_bench.py" in (entry / "cmdline").read_bytes()
+        for kind in kinds
+    }
+    assert len(runners) >= len(kinds)
+    assert runners.isdisjoint(inside)
+
+
 def test_the_network_is_unreachable(sandbox: Client) -> None:
     script = (
         "import socket\n"

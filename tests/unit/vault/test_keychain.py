@@ -147,8 +147,8 @@ def owns_secrets(environ: dict[str, str]) -> bool:
 @pytest.fixture
 def desktop(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A real session bus with an unlocked GNOME keyring on it."""
-    if any(shutil.which(tool) is None for tool in ("gnome-keyring-daemon", "dbus-daemon", "dbus-send")):
-        pytest.skip("needs dbus-daemon, dbus-send and gnome-keyring-daemon")
+    for tool in ("gnome-keyring-daemon", "dbus-daemon", "dbus-send"):
+        assert shutil.which(tool) is not None, f"{tool} is missing: `make setup-test` installs it"
     home = tmp_path / "home"
     (home / "run").mkdir(parents=True, mode=0o700)
     bus = subprocess.Popen(

@@ -147,6 +147,8 @@ def _denied(call: ToolCall, verdict: Denied) -> PermissionDenied:
 
 def _ran(call: ToolCall, ran: Ran) -> ToolResultFact:
     kept, cut = clip(ran.output, limits.TOOL_OUTPUT)
+    if ran.exit_code:
+        kept = f"{kept.rstrip()}\n[exit code {ran.exit_code}]".lstrip()
     return ToolResultFact(
         call_id=call.id,
         tool=call.name,

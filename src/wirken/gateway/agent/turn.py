@@ -73,8 +73,14 @@ class TurnRunner:
         except RecordFailed:
             raise
         except WirkenError as error:
-            ended = _ended(session, "failed", f"{error} {error.advice}".strip())
-            await session.record(*leftovers(session, _FAILED, running="unknown"), ended)
+            await self.fail(session, f"{error} {error.advice}".strip())
+
+    async def fail(self, session: Session, reason: str) -> None:
+        """End the open turn, or the next one before it begins; calls that had their permit have an unknown outcome."""
+        begun: list[tuple[Trust, Fact]] = leftovers(session, _FAILED, running="unknown")
+        if session.turn is None:
+            begun = [(Trust.GATEWAY, TurnStarted(message_seq=session.waiting[0]))]
+        await session.record(*begun, _ended(session, "failed", reason))
 
     async def _rounds(self, session: Session, seat: Seat) -> None:
         if session.turn is None:

@@ -22,7 +22,7 @@ _SCHEMAS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         {
             "properties": {
                 "path": _PATH | {"description": "Relative to the workspace, or below /workspace."},
-                "offset": {"type": "integer", "minimum": 0, "description": "First line to return, from 0."},
+                "offset": {"type": "integer", "minimum": 1, "description": "First line to return; lines count from 1."},
                 "limit": {"type": "integer", "minimum": 1, "description": "Number of lines."},
             },
             "required": ["path"],

@@ -24,7 +24,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     exit_code: int | None = None
     ended_by: str = ""
-    """Empty, or the limit that ended it: `time`, `memory`, `stopped`."""
+    """Empty, or the limit that ended it: `time`, `memory`, `processes`, `stopped`."""
     truncated_bytes: int = 0
     duration_ms: int = 0
     place: str = ""

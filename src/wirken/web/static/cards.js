@@ -31,7 +31,9 @@ export class Cards {
     this.#settled.add(approval);
     const entry = this.#open.get(approval);
     if (!entry) return;
-    const hadFocus = entry.node?.contains(document.activeElement);
+    // A button that was pressed is disabled while its answer is on the way, which takes the focus from it.
+    const lostFocus = entry.answered && document.activeElement === document.body;
+    const hadFocus = lostFocus || entry.node?.contains(document.activeElement);
     this.#remove(entry);
     this.#open.delete(approval);
     if (decision) say(`The approval of ${entry.card.tool} was settled: ${decision}.`);
@@ -48,11 +50,13 @@ export class Cards {
     this.#report();
   }
 
-  // After a reconnect the gateway's list is the truth.
-  replace(cards) {
-    const listed = new Set(cards.map((card) => card.approval));
-    for (const approval of [...this.#open.keys()]) if (!listed.has(approval)) this.settled(approval);
-    for (const card of cards) this.asked(card);
+  // After a reconnect the gateway's list is the truth, but for questions that came while it was on its way.
+  async replace(fetched) {
+    const before = [...this.#open.keys()];
+    const { approvals } = await fetched;
+    const listed = new Set(approvals.map((card) => card.approval));
+    for (const approval of before) if (!listed.has(approval)) this.settled(approval);
+    for (const card of approvals) this.asked(card);
   }
 
   #report() {
@@ -122,6 +126,7 @@ export class Cards {
   }
 
   async #answer(entry, choice, buttons, problem) {
+    entry.answered = true;
     for (const button of buttons) button.disabled = true;
     problem.hidden = true;
     try {

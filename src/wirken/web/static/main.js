@@ -27,7 +27,7 @@ async function up() {
   byId("banner").hidden = true;
   transcript.dropPreview();
   try {
-    cards.replace((await api.approvals()).approvals);
+    await cards.replace(api.approvals());
     await refreshList();
     view.caughtUp = true;
   } catch (error) {
@@ -37,7 +37,7 @@ async function up() {
 
 function down(wait) {
   view.caughtUp = false;
-  banner(`The connection to Wirken is lost. Trying again in ${Math.max(1, Math.round(wait / 1000))} s.`, true);
+  trouble(`The connection to Wirken is lost. Trying again in ${Math.max(1, Math.round(wait / 1000))} s.`);
 }
 
 function row(row) {
@@ -124,13 +124,11 @@ function showWaiting(others, here) {
   }
 }
 
-function banner(text, lost) {
+function trouble(text) {
   byId("banner-text").textContent = text;
-  byId("reconnect").hidden = !lost;
+  byId("reconnect").hidden = link.connected;
   byId("banner").hidden = false;
 }
-
-const trouble = (text) => banner(text, false);
 
 // --- the list ---------------------------------------------------------------------------------------
 
@@ -178,7 +176,7 @@ async function submit() {
     adopt(taken.session);
     // A stream that was not open yet may have missed the first rows; a new one starts after the last row we have.
     if (!live) link.open();
-    await refreshList();
+    refreshList().catch(() => {});
   } catch (error) {
     if (!field.value && sending.text) field.value = text;
     fit();

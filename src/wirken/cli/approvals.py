@@ -1,0 +1,145 @@
+"""`wirken approvals`: what waits for a person, shown exactly, and the answer to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import click
+
+from wirken.cli import approving, daemon, gateway, prompting
+from wirken.cli.output import Output, plain
+from wirken.config.paths import Paths, data_dir
+from wirken.domain.actions import Tier
+from wirken.domain.errors import Refused, UsageError
+from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, ApprovalRow, ApprovalRows, PendingApprovals
+
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_COMMAND: Final = 100  # characters of a command in the list; `show` has all of it
+
+
+class NotWaiting(Refused):
+    """No open question has this id."""
+
+    hint = "It was answered or has lapsed; `wirken approvals list` shows what waits."
+
+
+class OtherCall(Refused):
+    """The call that waits is not the one that the script saw."""
+
+    hint = "Look at it with `wirken approvals show`, and decide again."
+
+
+@click.group("approvals")
+def command() -> None:
+    """Answer calls that wait for approval. ID is an id of the list, or the beginning of exactly one."""
+
+
+@command.command("list")
+@_JSON
+def list_command(as_json: bool) -> None:
+    """List what waits for an answer."""
+    paths, out = _here(as_json)
+    if not daemon.pid(paths):
+        out.show([], ["Nothing waits: Wirken does not run."])
+        return
+    rows, now = _pending(paths), _now()
+    header = ("ID", "TIER", "LEFT", "SESSION", "TOOL", "COMMAND")
+    cells = [
+        (row.approval, row.tier, f"{_left(row, now)} s", row.session, row.tool, _clipped(row.command)) for row in rows
+    ]
+    out.show(rows, out.table(header, cells) if rows else ["Nothing waits."])
+
+
+@command.command("show")
+@click.argument("approval", metavar="ID")
+@_JSON
+def show_command(approval: str, as_json: bool) -> None:
+    """Show a call exactly: the bytes that its SHA-256, the lease, was taken over."""
+    paths, out = _here(as_json)
+    row = _named(_pending(paths), approval)
+    out.show(row, approving.described(row, _now()))
+
+
+@command.command("approve")
+@click.argument("approval", metavar="ID")
+@click.option("--remember", is_flag=True, help="Remember it for 30 days (Tier 2 only) instead of allowing this call.")
+@click.option("--lease", metavar="SHA256", help="Approve only if the call has this SHA-256, as `show` printed it.")
+@click.option("--yes", is_flag=True, help="Do not ask; needs --lease.")
+@_JSON
+def approve_command(approval: str, remember: bool, lease: str | None, yes: bool, as_json: bool) -> int:
+    """Allow a call, once. Shows it and asks; a script says which call it saw with --lease, and --yes."""
+    paths, out = _here(as_json)
+    if yes and lease is None:
+        raise UsageError("--yes needs --lease: a script approves exactly the call that it saw.")
+    row = _named(_pending(paths), approval)
+    if lease is not None and lease.lower() != row.lease:
+        raise OtherCall("The call that waits has another SHA-256.")
+    if not yes and not _agreed(row, remember=remember):
+        out.note("Nothing was answered.")
+        return 1
+    _answer(paths, row, "30d" if remember else "once", "")
+    said = "Allowed, and remembered for 30 days." if remember else "Allowed, once."
+    out.show({"approval": row.approval, "choice": "30d" if remember else "once", "lease": row.lease}, [said])
+    return 0
+
+
+@command.command("deny")
+@click.argument("approval", metavar="ID")
+@click.option("--reason", default="", help="What the model is told.")
+@_JSON
+def deny_command(approval: str, reason: str, as_json: bool) -> None:
+    """Refuse a call."""
+    paths, out = _here(as_json)
+    row = _named(_pending(paths), approval)
+    _answer(paths, row, "deny", reason)
+    out.show({"approval": row.approval, "choice": "deny", "lease": row.lease}, ["Refused."])
+
+
+def _agreed(row: ApprovalRow, *, remember: bool) -> bool:
+    if not prompting.available():
+        raise prompting.NoTerminal(
+            "There is no terminal to ask on.", hint=f"A script gives --yes --lease {row.lease}, if it saw that call."
+        )
+    if remember and row.tier != Tier.TWO:
+        raise UsageError("A Tier 3 call is allowed once at a time; nothing is remembered for it.")
+    question = "Allow this for 30 days?" if remember else "Allow this call, once?"
+    return prompting.confirmed(question, (plain(line) for line in approving.described(row, _now())))
+
+
+def _answer(paths: Paths, row: ApprovalRow, choice: Literal["once", "30d", "deny"], reason: str) -> None:
+    """Answer for the call that was shown: the lease goes with the answer, and the gateway compares."""
+    given = AnswerApproval(approval=row.approval, lease=row.lease, choice=choice, reason=reason)
+    gateway.ask(paths.operator_socket, given, Acknowledged)
+
+
+def _pending(paths: Paths) -> tuple[ApprovalRow, ...]:
+    if not daemon.pid(paths):
+        raise daemon.NotRunning(f"No Wirken runs on {paths.data}, so nothing waits.")
+    return gateway.ask(paths.operator_socket, PendingApprovals(), ApprovalRows).approvals
+
+
+def _named(rows: Sequence[ApprovalRow], text: str) -> ApprovalRow:
+    found = [row for row in rows if text and row.approval.startswith(text)]
+    if len(found) != 1:
+        raise NotWaiting("Several open questions begin so." if found else "No open question has this id.")
+    return found[0]
+
+
+def _left(row: ApprovalRow, now: int) -> int:
+    return max(0, (row.expires - now) // 1000)
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _COMMAND else f"{text[:_COMMAND]}…"
+
+
+def _here(as_json: bool) -> tuple[Paths, Output]:
+    return Paths(data_dir(os.environ)), Output(as_json, sys.stdout, sys.stderr, os.environ)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,109 @@
+"""`wirken chat` on a terminal of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.spine import WIRKEN, Spine, environment, spine, until, wirken
+from tests.support.terminal import Terminal
+
+from wirken.domain.events import TurnEnded
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
+    with spine(tmp_path_factory.mktemp("chat")) as one:
+        yield one
+
+
+def chat(one: Spine, *words: str) -> Terminal:
+    at = Terminal([*WIRKEN, "chat", *words], environment(one.data))
+    at.see("you> ")
+    return at
+
+
+def test_two_turns_an_approval_and_ctrl_d(up: Spine) -> None:
+    at = chat(up, "--session", "two")
+    at.type("say: first\n")
+    at.see("\nfirst\n")
+    at.see("you> ")
+    at.type("run: echo $((40+2))\n")
+    at.see("Allow? [o]nce, [d]eny: ")
+    at.type("o\n")
+    at.see("42")
+    at.see("you> ")
+    at.type("\x04")
+    assert at.end() == 0
+    kinds = up.kinds("default/terminal/two")
+    assert kinds.count("user_message") == kinds.count("attestation") == 2
+    assert wirken(up.data, "sessions", "verify", "two", "--strict").returncode == 0
+
+
+def test_new_starts_another_session_and_quit_leaves(up: Spine) -> None:
+    at = chat(up, "--session", "first")
+    at.type("say: here\n")
+    at.see("you> ")
+    at.type("\n/help\n")
+    at.see("/new (a new session)")
+    at.see("you> ")
+    at.type("/new\n")
+    at.see("A new session.")
+    at.see("you> ")
+    at.type("say: there\n")
+    at.see("\nthere\n")
+    at.see("you> ")
+    at.type("/quit\n")
+    assert at.end() == 0
+    assert up.kinds("default/terminal/first").count("user_message") == 1
+
+
+def test_ctrl_c_stops_the_turn_and_not_the_conversation(up: Spine) -> None:
+    at = chat(up, "--session", "stopped")
+    at.type("wait: 30\nsay: never\n".replace("\n", "", 1) + "")
+    at.type("\x15wait: 30\n")
+    until(lambda: "llm_request" in up.kinds("default/terminal/stopped"))
+    at.type("\x03")
+    at.see("stopped")
+    at.see("you> ")
+    at.type("say: still here\n")
+    at.see("\nstill here\n")
+    at.see("you> ")
+    at.type("\x04")
+    assert at.end() == 0
+    outcomes = [fact.outcome for fact in up.facts("default/terminal/stopped") if isinstance(fact, TurnEnded)]
+    assert outcomes == ["stopped", "finished"]
+    assert wirken(up.data, "sessions", "verify", "stopped", "--strict").returncode == 0
+
+
+def test_ctrl_c_at_a_question_withdraws_it(up: Spine) -> None:
+    at = chat(up, "--session", "asked")
+    at.type("run: ls; true\n")
+    at.see("Allow? ")
+    at.type("\x03")
+    at.see("stopped")
+    at.see("you> ")
+    at.type("say: go on\n")
+    at.see("\ngo on\n")
+    at.see("you> ")
+    at.type("/exit\n")
+    assert at.end() == 0
+    assert "tool_permitted" not in up.kinds("default/terminal/asked")
+
+
+def test_a_message_that_is_refused_is_said_and_the_conversation_goes_on(up: Spine) -> None:
+    wirken(up.data, "ask", "-m", "say: x", "--session", "shut")
+    assert wirken(up.data, "sessions", "close", "shut").returncode == 0
+    at = chat(up, "--session", "shut")
+    at.type("say: hello\n")
+    at.see("This session was closed.")
+    at.see("you> ")
+    at.type("/quit\n")
+    assert at.end() == 0
+
+
+def test_without_a_terminal_it_points_to_ask(up: Spine) -> None:
+    done = wirken(up.data, "chat", text="hello\n")
+    assert done.returncode == 64 and "`wirken ask` takes text from standard input" in done.stderr

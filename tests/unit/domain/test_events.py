@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import get_type_hints
+
+import msgspec
+import pytest
+from tests.support.values import FACTS
+
+from wirken.domain import events
+
+ENVELOPE = {"v", "session", "seq", "ts", "trust"}
+DESIGN = (
+    "user_message assistant_message assistant_tool_calls tool_result llm_request llm_response permission_denied "
+    "permission_approved system_prompt_set tools_set compaction attestation"
+).split()
+
+
+def tag(fact: type[msgspec.Struct]) -> str:
+    return str(fact.__struct_config__.tag)
+
+
+def test_every_fact_is_in_the_union_and_has_a_name_of_its_own() -> None:
+    defined = {
+        value
+        for value in vars(events).values()
+        if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__struct_config__.tag_field == "kind"
+    }
+    assert {fact for fact in defined if not fact.__name__.startswith("_")} == set(FACTS)
+    assert len({tag(fact) for fact in FACTS}) == len(FACTS)
+    assert {tag(fact) for fact in FACTS} >= set(DESIGN)
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_fact_is_frozen_and_leaves_the_envelopes_names_alone(fact: type[msgspec.Struct]) -> None:
+    assert fact.__struct_config__.frozen
+    assert fact.__struct_config__.tag_field == "kind"
+    assert not ENVELOPE & set(fact.__struct_fields__)
+    assert "kind" not in fact.__struct_fields__
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_fact_holds_no_float_no_mapping_and_nothing_untyped(fact: type[msgspec.Struct]) -> None:
+    for name, hint in get_type_hints(fact).items():
+        said = str(hint)
+        assert "float" not in said, name
+        assert "dict" not in said, name
+        assert "Any" not in said, name
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_every_field_of_a_fact_must_be_given(fact: type[msgspec.Struct]) -> None:
+    assert fact.__struct_defaults__ == ()
+
+
+def test_the_attestation_names_what_the_design_names() -> None:
+    assert set(events.Attestation.__struct_fields__) == {
+        "chain_head_seq",
+        "chain_head_hash",
+        "signature",
+        "signer_pubkey",
+    }
