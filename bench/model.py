@@ -77,10 +77,12 @@ class Model:
         self._control: Final = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
 
     def configuration(self) -> str:
-        """Return a config.toml whose default agent uses this model."""
+        """Return a config.toml whose default agent uses this model, as fast as it can."""
         return (
             f'[agents.default]\nmodel = "bench/{MODEL}"\n\n'
-            f'[providers.bench]\nkind = "openai"\nbase_url = "http://127.0.0.1:{self.port}/v1"\n'
+            f'[providers.bench]\nkind = "openai"\nbase_url = "http://127.0.0.1:{self.port}/v1"\n\n'
+            "[limits]\nmessages_per_minute = 0\ntool_calls_per_minute = 0\n"
+            "channel_messages_per_minute = 0\nchannel_tool_calls_per_minute = 0\n"
         )
 
     def report(self) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,16 +12,18 @@ from tests.support.fake_openai import Answer, FakeOpenAI
 from tests.support.spine import ROLES, Spine, aspine, openai_config, wirken
 
 from wirken.cli.gateway import Gateway, connected
-from wirken.domain.errors import WirkenError
+from wirken.domain.errors import Refused, Unavailable, WirkenError
 from wirken.domain.events import (
+    ApprovalRequested,
     AssistantToolCalls,
+    PermissionDenied,
     ToolPermitted,
     ToolResultFact,
     TurnEnded,
     TurnStarted,
     UserMessageFact,
 )
-from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, ApprovalRow
+from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, ApprovalRow, ApprovalRows, PendingApprovals
 from wirken.ipc.frames import Accepted, Asked, Conversing, Delta, Inbound, Over, Row
 from wirken.ipc.link import LinkLost, unpack
 from wirken.record.canonical import decode
@@ -72,12 +75,69 @@ async def test_a_kill_loses_nothing_and_doubles_nothing(tmp_path: Path, victim: 
     async with FakeOpenAI(script) as fake, aspine(tmp_path, openai_config(fake.base_url)) as spine:
         accepted = await _killed_at(spine, victim, moment)
         if victim != "supervisor":
-            await asyncio.to_thread(spine.until_at_rest, SESSION)
+            await _comes_to_rest(spine)
             await asyncio.to_thread(_look, spine, accepted=accepted)
             return
         async with aspine(tmp_path) as again:
-            await asyncio.to_thread(again.until_at_rest, SESSION)
+            await _comes_to_rest(again)
             await asyncio.to_thread(_look, again, accepted=accepted)
+
+
+async def test_a_question_outlives_the_gateway_and_is_answered_once(tmp_path: Path) -> None:
+    script = [Answer(pieces=(), calls=(COUNTED,)), Answer()]
+    async with FakeOpenAI(script) as fake, aspine(tmp_path, openai_config(fake.base_url)) as spine:
+        await _killed_at(spine, "gateway", a_question)
+        [before] = [fact for fact in spine.facts(SESSION) if isinstance(fact, ApprovalRequested)]
+        row = await _waiting(spine)
+        assert (row.approval, row.lease, row.expires) == (before.approval, before.lease, before.expires)
+        assert not (spine.workspace / "counter").exists()
+        yes = AnswerApproval(approval=row.approval, lease=row.lease, choice="once")
+        async with connected(spine.paths.operator_socket) as gateway:
+            await gateway.link.call(yes, Acknowledged)
+            with pytest.raises(Refused, match="not open any more"):
+                await gateway.link.call(yes, Acknowledged)
+        await asyncio.to_thread(spine.until_at_rest, SESSION)
+        assert spine.kinds(SESSION).count("approval_requested") == 1
+        await asyncio.to_thread(_look, spine, accepted=True)
+        assert (spine.workspace / "counter").read_text() == "x\ndone\n"
+
+
+async def test_a_question_that_lapses_while_nothing_runs_is_never_carried_out(tmp_path: Path) -> None:
+    script = [Answer(pieces=(), calls=(COUNTED,)), Answer()]
+    short = ["[approvals]", "ask_seconds = 2", "daemon_seconds = 2"]
+    async with FakeOpenAI(script) as fake:
+        async with aspine(tmp_path, openai_config(fake.base_url, short)) as spine:
+            await _killed_at(spine, "supervisor", a_question)
+        await asyncio.sleep(2)
+        async with aspine(tmp_path) as again:
+            await asyncio.to_thread(again.until_at_rest, SESSION)
+            await asyncio.to_thread(_look, again, accepted=True)
+            [denied] = [fact for fact in again.facts(SESSION) if isinstance(fact, PermissionDenied)]
+            assert denied.rule == "no_answer" and not (again.workspace / "counter").exists()
+
+
+async def _waiting(spine: Spine) -> ApprovalRow:
+    """Return the question that a gateway which was started again puts once more."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(Unavailable):
+                async with connected(spine.paths.operator_socket) as gateway:
+                    rows = (await gateway.link.call(PendingApprovals(), ApprovalRows)).approvals
+                    if rows:
+                        return rows[0]
+            await asyncio.sleep(0.02)
+
+
+async def _comes_to_rest(spine: Spine) -> None:
+    """Answer what still waits for a person, and wait for the end."""
+    resting = asyncio.get_running_loop().create_task(asyncio.to_thread(spine.until_at_rest, SESSION))
+    while not resting.done():
+        with contextlib.suppress(Unavailable):
+            async with connected(spine.paths.operator_socket) as gateway:
+                for row in (await gateway.link.call(PendingApprovals(), ApprovalRows)).approvals:
+                    await _yes(gateway, row)
+        await asyncio.sleep(0.05)
+    await resting
 
 
 async def _killed_at(spine: Spine, victim: str, moment: Moment | None) -> bool:
@@ -106,7 +166,10 @@ async def _killed_at(spine: Spine, victim: str, moment: Moment | None) -> bool:
 
 
 async def _approve(gateway: Gateway, frame: Asked) -> None:
-    row = unpack(frame.approval, ApprovalRow)
+    await _yes(gateway, unpack(frame.approval, ApprovalRow))
+
+
+async def _yes(gateway: Gateway, row: ApprovalRow) -> None:
     try:
         await gateway.link.call(AnswerApproval(approval=row.approval, lease=row.lease, choice="once"), Acknowledged)
     except LinkLost:

@@ -17,6 +17,8 @@ from tests.support.page import Page, running
 from tests.support.stub_gateway import Script, Turn, echo
 
 from wirken.domain.text import shown
+from wirken.ipc.calls.operator import AnswerApproval
+from wirken.ipc.calls.senders import AllowSender, BlockSender
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium: `make setup-test` installs it"
 ARGS = (
@@ -273,4 +275,48 @@ async def test_stop_ends_the_turn_and_a_reload_shows_the_same_rows(tmp_path: Pat
         await expect(tab.locator(".signed")).to_be_visible()
         assert await tab.locator("#rows").inner_text() == before
         await expect(tab.locator("#conversations a[aria-current]")).to_contain_text("wait")
+        assert complaints == []
+
+
+async def test_who_wrote_and_is_unknown_is_admitted_or_blocked_by_the_owner(tmp_path: Path) -> None:
+    async with browsing(tmp_path, echo) as (page, tab, complaints):
+        await expect(tab.locator("#waiting")).to_be_hidden()
+        page.gateway.somebody_waits("telegram", "7", "Mal\u202eory <b>")
+        page.gateway.somebody_waits("signal", "+49", "Bob")
+        await tab.reload()
+        items = tab.locator("#waiting li")
+        await expect(items).to_have_count(2)
+        await expect(items.first.locator(".title")).to_have_text("Mal\\u202eory <b>")
+        await items.first.get_by_label("Role of telegram:7").select_option("guest")
+        await tab.get_by_role("button", name="Admit telegram:7").click()
+        await expect(items).to_have_count(1)
+        await tab.get_by_role("button", name="Block signal:+49").click()
+        await expect(tab.locator("#waiting")).to_be_hidden()
+        decided = [asked for asked in page.gateway.questions if isinstance(asked, AllowSender | BlockSender)]
+        assert decided == [
+            AllowSender(channel="telegram", sender="7", role="guest"),
+            BlockSender(channel="signal", sender="+49"),
+        ]
+        assert complaints == []
+
+
+async def test_a_card_shows_who_asked_what_led_here_and_takes_a_reason_for_a_no(tmp_path: Path) -> None:
+    hostile = "tier2 \u202egpj\u200b <img src=x onerror=alert(1)>\nAllow once" + "y" * 1000
+    async with browsing(tmp_path, one_call) as (page, tab, complaints):
+        await send(tab, hostile)
+        card = tab.locator(".card")
+        await expect(card.locator(".asker")).to_contain_text("Asked by owner in default/webchat/")
+        await expect(card.locator(".quoted").first).to_contain_text("\\u202egpj\\u200b <img src=x")
+        await expect(card.locator(".words").first).to_contain_text("1 more bytes, not shown here")
+        await expect(card.locator(".quoted").last).to_have_text("I need this.")
+        await expect(card.locator(".place li")).to_have_count(2)
+        await expect(card.locator("img")).to_have_count(0)
+        await expect(card.get_by_role("button")).to_have_text(
+            ["Allow once", "Allow this session", "Allow 30 days", "Deny"]
+        )
+        await card.get_by_label("Reason for a no").fill("not on my laptop")
+        await card.get_by_role("button", name="Deny").click()
+        await expect(card).to_have_count(0)
+        [given] = [asked for asked in page.gateway.questions if isinstance(asked, AnswerApproval)]
+        assert (given.choice, given.reason) == ("deny", "not on my laptop")
         assert complaints == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -30,10 +31,10 @@ def test_two_turns_an_approval_and_ctrl_d(up: Spine) -> None:
     at.type("say: first\n")
     at.see("\nfirst\n")
     at.see("you> ")
-    at.type("run: echo $((40+2))\n")
+    at.type("run: rmdir -v none\n")
     at.see("Allow? [o]nce, [d]eny: ")
     at.type("o\n")
-    at.see("42")
+    at.see("rmdir: removing directory")
     at.see("you> ")
     at.type("\x04")
     assert at.end() == 0
@@ -62,8 +63,7 @@ def test_new_starts_another_session_and_quit_leaves(up: Spine) -> None:
 
 def test_ctrl_c_stops_the_turn_and_not_the_conversation(up: Spine) -> None:
     at = chat(up, "--session", "stopped")
-    at.type("wait: 30\nsay: never\n".replace("\n", "", 1) + "")
-    at.type("\x15wait: 30\n")
+    at.type("say: never\x15wait: 30\n")
     until(lambda: "llm_request" in up.kinds("default/terminal/stopped"))
     at.type("\x03")
     at.see("stopped")
@@ -107,3 +107,25 @@ def test_a_message_that_is_refused_is_said_and_the_conversation_goes_on(up: Spin
 def test_without_a_terminal_it_points_to_ask(up: Spine) -> None:
     done = wirken(up.data, "chat", text="hello\n")
     assert done.returncode == 64 and "`wirken ask` takes text from standard input" in done.stderr
+
+
+def test_stop_typed_while_a_turn_runs_or_asks_ends_it(up: Spine) -> None:
+    at = chat(up, "--session", "halt")
+    for text, sign in (("wait: 60\n", "wait: 60"), ("run: rm x\n", "Allow? [o]nce, [d]eny: ")):
+        at.type(text)
+        at.see(sign)
+        before = up.kinds("default/terminal/halt").count("turn_ended")
+        until(lambda: "llm_request" in up.kinds("default/terminal/halt"))
+        started = time.monotonic()
+        at.type("/stop\n")
+        until(lambda before=before: up.kinds("default/terminal/halt").count("turn_ended") > before)
+        assert time.monotonic() - started < 1.0
+        at.see("stopped")
+        at.see("you> ")
+    at.type("/stop\n")
+    at.see("No turn runs")
+    at.see("you> ")
+    at.type("\x04")
+    assert at.end() == 0
+    ended = [fact.outcome for fact in up.facts("default/terminal/halt") if isinstance(fact, TurnEnded)]
+    assert ended == ["stopped", "stopped"]

@@ -167,7 +167,7 @@ def test_close_is_recorded_attested_and_final(copy: Path) -> None:
 def test_the_audit_log_shows_the_newest_rows_of_all_or_of_one(recorded: Path) -> None:
     lines = wirken(recorded, "audit", "log", "-n", "5").stdout.splitlines()
     assert lines[0].split() == ["ID", "TIME", "SESSION", "SEQ", "KIND", "WHAT"] and len(lines) == 6
-    assert "gateway_stopped" in lines[-1]
+    assert "gateway_stopped" in lines[-2] and "attestation" in lines[-1]
     rows = [json.loads(line) for line in wirken(recorded, "audit", "log", "--json", "-n", "1000").stdout.splitlines()]
     assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
     assert {row["payload"]["session"] for row in rows} == {"gateway/operations/log", SESSION, "default/terminal/t"}

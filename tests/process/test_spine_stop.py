@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.fake_openai import Answer, FakeOpenAI
-from tests.support.spine import Spine, aspine, openai_config, spine, wirken
+from tests.support.spine import Spine, argv, aspine, openai_config, spine, wirken
 from tests.support.supervised import alive, descendants
 
 from wirken.cli.gateway import Gateway, connected
@@ -21,7 +21,7 @@ from wirken.ipc.calls.operator import (
     PendingApprovals,
     StopTurn,
 )
-from wirken.ipc.frames import Accepted, Asked, Delta, Inbound, Over
+from wirken.ipc.frames import Accepted, Asked, Conversing, Delta, Inbound, Over
 from wirken.ipc.link import unpack
 
 pytestmark = pytest.mark.slow
@@ -49,11 +49,11 @@ async def sleeping(one: Spine, gateway: Gateway) -> list[int]:
     await accepted(gateway, SLEEPS)
     await approved(gateway)
     async with asyncio.timeout(10):
-        while not (one.workspace / "pid").exists():
+        while True:  # the shell has written its pid a moment before it starts the sleep
+            pids = [one.process.pid, *descendants(one.process.pid)]
+            if any(argv(pid)[:1] == ["sleep"] for pid in pids):
+                return pids
             await asyncio.sleep(0.01)
-    pids = [one.process.pid, *descendants(one.process.pid)]
-    assert any(Path(f"/proc/{pid}/comm").read_text() == "sleep\n" for pid in pids)
-    return pids
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -82,12 +82,18 @@ def _recorded_as_stopped(one: Spine) -> None:
     assert one.kinds(SESSION) == kinds
 
 
-@pytest.mark.parametrize("stage", ["streaming", "asking"])
-async def test_a_stop_at_other_moments_is_recorded_and_attested_too(tmp_path: Path, stage: str) -> None:
+ENDED = ["turn_ended", "attestation"]
+WAITS = ["approval_requested", "attestation"]
+
+
+@pytest.mark.parametrize(("awaited", "last"), [(Delta, ENDED), (Asked, WAITS)], ids=["streaming", "asking"])
+async def test_a_stop_at_other_moments_is_recorded_and_attested_too(
+    tmp_path: Path, awaited: type[Conversing], last: list[str]
+) -> None:
+    """A turn that waits for a person is only put aside: its question is there again after the next start."""
     call = ("call_1", "exec", '{"command":"ls"}')
-    script = {"streaming": Answer(pieces=("word ",) * 200, pause=0.05), "asking": Answer(pieces=(), calls=(call,))}
-    awaited = {"streaming": Delta, "asking": Asked}[stage]
-    async with FakeOpenAI([script[stage]]) as fake, aspine(tmp_path, openai_config(fake.base_url)) as one:
+    script = Answer(pieces=(), calls=(call,)) if awaited is Asked else Answer(pieces=("word ",) * 200, pause=0.05)
+    async with FakeOpenAI([script]) as fake, aspine(tmp_path, openai_config(fake.base_url)) as one:
         async with connected(one.paths.operator_socket) as gateway:
             await accepted(gateway, "hi")
             while not isinstance(await gateway.frame(), awaited):
@@ -95,9 +101,8 @@ async def test_a_stop_at_other_moments_is_recorded_and_attested_too(tmp_path: Pa
             pids = [one.process.pid, *descendants(one.process.pid)]
             assert await asyncio.to_thread(one.stop) < 2.0
         assert alive(pids) == []
-        assert one.kinds(SESSION)[-2:] == ["turn_ended", "attestation"]
-        ended = next(fact for fact in one.facts(SESSION) if isinstance(fact, TurnEnded))
-        assert ended.outcome == "stopped"
+        assert one.kinds(SESSION)[-2:] == last
+        assert [fact.outcome for fact in one.facts(SESSION) if isinstance(fact, TurnEnded)] in ([], ["stopped"])
         assert (await asyncio.to_thread(wirken, one.data, "sessions", "verify", SESSION, "--strict")).returncode == 0
 
 
@@ -131,5 +136,6 @@ def test_a_stop_and_a_start_again_find_everything_in_order(tmp_path: Path) -> No
         assert one.kinds(SESSION).count("turn_ended") == 2
         operations = one.kinds("gateway/operations/log")
         assert operations == [
-            *("gateway_started", "configuration_read", "gateway_stopped", "gateway_started", "configuration_read")
+            *("gateway_started", "configuration_read", "attestation", "gateway_stopped", "attestation"),
+            *("gateway_started", "configuration_read", "attestation"),
         ]

@@ -39,6 +39,7 @@ CATCH_EVERYTHING = {
 
 ASK_THE_MACHINE = {
     "gateway/approvals.py": {"secrets.token_hex"},  # an approval's id, which nobody may guess
+    "gateway/people.py": {"secrets.choice"},  # a pairing code, which nobody may guess
     "ipc/peer.py": {"os.urandom"},  # the nonces of a handshake
     "vault/keychain.py": {"os.urandom"},  # a program of its own, started by the command line
     "vault/keyfiles.py": {"os.urandom"},  # overwrites a key file before it is removed

@@ -21,6 +21,7 @@ from wirken.cli.gateway import Gateway, connected
 from wirken.config.load import Loaded
 from wirken.config.model import Config
 from wirken.config.paths import Paths
+from wirken.config.policy_file import Organisation
 from wirken.domain.clock import SystemClock
 from wirken.domain.events import Fact
 from wirken.domain.ids import RoleName
@@ -202,6 +203,7 @@ async def bench(
     behave: Runs = runs_well,
     owner_uid: int | None = None,
     wings: bool = True,
+    policy: Organisation | None = None,
 ) -> AsyncIterator[Bench]:
     """Run a gateway on `folder`, which may hold the record and the vault of an earlier one."""
     paths = Paths(folder)
@@ -210,7 +212,7 @@ async def bench(
     vault = VaultThread(paths.vault_dir)
     control, theirs = socket.socketpair()
     lifeline = Lifeline(theirs.detach(), vault.pair("gateway").detach())
-    house = House(paths, Loaded(config or Config(), "0" * 64), SystemClock(), lifeline)
+    house = House(paths, Loaded(config or Config(), "0" * 64), policy, SystemClock(), lifeline)
     gateway, operators = listener(paths.gateway_socket), listener(paths.operator_socket)
     uid = os.getuid() if owner_uid is None else owner_uid
     running = asyncio.get_running_loop().create_task(house.run(gateway, operators, uid))

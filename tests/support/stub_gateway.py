@@ -25,6 +25,7 @@ from wirken.domain.ids import CallId, RoleName
 from wirken.domain.secret import Secret
 from wirken.ipc import handshake, peer
 from wirken.ipc.calls import operator as calls
+from wirken.ipc.calls import senders
 from wirken.ipc.frames import Accepted, Asked, Conversing, Delta, Inbound, Over, Rejected, Row, Settled
 from wirken.ipc.link import Link, LinkLost, unpack
 
@@ -44,6 +45,7 @@ class StubGateway:
         self.questions: list[object] = []
         self.inbound: list[Inbound] = []
         self.reject = ""
+        self.waiting: dict[tuple[str, str], senders.SenderRow] = {}
         self.silent = False
         self.tampered = False
         self._lockout = peer.Lockout(SystemClock())
@@ -175,6 +177,30 @@ class StubGateway:
                 return calls.Acknowledged()
             case calls.GatewayStatus():
                 return self._report()
+            case _:
+                return self._about_senders(asked)
+
+    def _about_senders(self, asked: senders.ListSenders | senders.AllowSender | senders.BlockSender) -> msgspec.Struct:
+        if isinstance(asked, senders.ListSenders):
+            return senders.SenderRows(tuple(self.waiting.values()))
+        if self.waiting.pop((asked.channel, asked.sender), None) is None:
+            raise Refused("This sender does not wait any more.")
+        return calls.Acknowledged("Done.")
+
+    def somebody_waits(self, channel: str, sender: str, name: str) -> None:
+        row = senders.SenderRow(
+            channel=channel,
+            sender=sender,
+            standing="pending",
+            principal="",
+            role="",
+            name=name,
+            first_seen=1763600000000,
+            last_seen=1763600000000,
+            turned_away=1,
+            by="",
+        )
+        self.waiting[channel, sender] = row
 
     def _session_row(self, session: str) -> calls.SessionRow:
         first: dict[str, object] = next((json.loads(row) for row in self.rows[session]), {})
@@ -263,6 +289,13 @@ class Turn:
             tier=tier,
             reasons=("This program can reach other machines.",),
             expires=int((time.time() + seconds) * 1000),
+            principal="owner",
+            channel="webchat",
+            sender_name=self.message.sender_name,
+            message=self.message.text,
+            message_cut=len(self.message.text) // 1000,
+            said="I need this.",
+            place=("in a sandbox of its own (bubblewrap)", "can reach no network"),
         )
         fields = {
             name: getattr(row, name)

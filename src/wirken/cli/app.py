@@ -13,6 +13,7 @@ from wirken.cli.commands import ALIASES, COMMANDS
 from wirken.cli.output import Output
 from wirken.domain.errors import UsageError, WirkenError
 
+_FILES = "Look at the path, its owner and its modes; WIRKEN_DATA_DIR names the data directory."
 _INTERRUPTED = 130  # what shells report for a program that SIGINT ended
 
 
@@ -55,6 +56,9 @@ def run(words: list[str]) -> int:
     except WirkenError as error:
         out.error(error)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return UsageError.exit_code
     except click.ClickException as error:
         out.error(UsageError(error.format_message(), hint="`wirken --help` and `wirken COMMAND --help` say more."))
         return UsageError.exit_code
@@ -63,4 +67,7 @@ def run(words: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at exit
         return 0
+    except OSError as error:
+        out.error(WirkenError(f"{error.filename or 'A file'}: {error.strerror or error}.", hint=_FILES))
+        return 1
     return result if isinstance(result, int) else 0

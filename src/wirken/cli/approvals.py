@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import click
 
@@ -15,9 +15,26 @@ from wirken.cli.output import Output, plain
 from wirken.config.paths import Paths, data_dir
 from wirken.domain.actions import Tier
 from wirken.domain.errors import Refused, UsageError
-from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, ApprovalRow, ApprovalRows, PendingApprovals
+from wirken.ipc.calls.operator import (
+    Acknowledged,
+    AnswerApproval,
+    ApprovalRow,
+    ApprovalRows,
+    Choice,
+    PendingApprovals,
+)
 
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_QUESTIONS: Final[dict[Choice, str]] = {
+    "once": "Allow this call, once?",
+    "session": "Allow this in this session?",
+    "30d": "Allow this for 30 days?",
+}
+_ALLOWED: Final[dict[Choice, str]] = {
+    "once": "Allowed, once.",
+    "session": "Allowed, and remembered for this session.",
+    "30d": "Allowed, and remembered for 30 days.",
+}
 _COMMAND: Final = 100  # characters of a command in the list; `show` has all of it
 
 
@@ -66,25 +83,41 @@ def show_command(approval: str, as_json: bool) -> None:
 
 @command.command("approve")
 @click.argument("approval", metavar="ID")
-@click.option("--remember", is_flag=True, help="Remember it for 30 days (Tier 2 only) instead of allowing this call.")
+@click.option("--remember", is_flag=True, help="Remember it for 30 days as well (Tier 2 only).")
+@click.option("--for-session", is_flag=True, help="Remember it for this session as well (Tier 2 only).")
 @click.option("--lease", metavar="SHA256", help="Approve only if the call has this SHA-256, as `show` printed it.")
 @click.option("--yes", is_flag=True, help="Do not ask; needs --lease.")
 @_JSON
-def approve_command(approval: str, remember: bool, lease: str | None, yes: bool, as_json: bool) -> int:
+def approve_command(
+    approval: str, remember: bool, for_session: bool, lease: str | None, yes: bool, as_json: bool
+) -> int:
     """Allow a call, once. Shows it and asks; a script says which call it saw with --lease, and --yes."""
     paths, out = _here(as_json)
     if yes and lease is None:
         raise UsageError("--yes needs --lease: a script approves exactly the call that it saw.")
+    if remember and for_session:
+        raise UsageError("--remember and --for-session exclude each other.")
     row = _named(_pending(paths), approval)
     if lease is not None and lease.lower() != row.lease:
         raise OtherCall("The call that waits has another SHA-256.")
-    if not yes and not _agreed(row, remember=remember):
+    choice: Choice = "30d" if remember else "session" if for_session else "once"
+    if not yes and not _agreed(row, choice):
         out.note("Nothing was answered.")
         return 1
-    _answer(paths, row, "30d" if remember else "once", "")
-    said = "Allowed, and remembered for 30 days." if remember else "Allowed, once."
-    out.show({"approval": row.approval, "choice": "30d" if remember else "once", "lease": row.lease}, [said])
+    _answer(paths, row, choice, "")
+    out.show({"approval": row.approval, "choice": choice, "lease": row.lease}, [_ALLOWED[choice]])
     return 0
+
+
+@command.command("watch")
+def watch_command() -> None:
+    """Follow all questions as they come, and answer them here. Ctrl+C or Ctrl+D leaves."""
+    from wirken.cli import watching
+
+    paths, out = _here(False)
+    if not daemon.pid(paths):
+        raise daemon.NotRunning(f"No Wirken runs on {paths.data}, so nothing waits.")
+    watching.watch(paths.operator_socket, out)
 
 
 @command.command("deny")
@@ -99,18 +132,17 @@ def deny_command(approval: str, reason: str, as_json: bool) -> None:
     out.show({"approval": row.approval, "choice": "deny", "lease": row.lease}, ["Refused."])
 
 
-def _agreed(row: ApprovalRow, *, remember: bool) -> bool:
+def _agreed(row: ApprovalRow, choice: Choice) -> bool:
     if not prompting.available():
         raise prompting.NoTerminal(
             "There is no terminal to ask on.", hint=f"A script gives --yes --lease {row.lease}, if it saw that call."
         )
-    if remember and row.tier != Tier.TWO:
+    if choice != "once" and row.tier != Tier.TWO:
         raise UsageError("A Tier 3 call is allowed once at a time; nothing is remembered for it.")
-    question = "Allow this for 30 days?" if remember else "Allow this call, once?"
-    return prompting.confirmed(question, (plain(line) for line in approving.described(row, _now())))
+    return prompting.confirmed(_QUESTIONS[choice], (plain(line) for line in approving.described(row, _now())))
 
 
-def _answer(paths: Paths, row: ApprovalRow, choice: Literal["once", "30d", "deny"], reason: str) -> None:
+def _answer(paths: Paths, row: ApprovalRow, choice: Choice, reason: str) -> None:
     """Answer for the call that was shown: the lease goes with the answer, and the gateway compares."""
     given = AnswerApproval(approval=row.approval, lease=row.lease, choice=choice, reason=reason)
     gateway.ask(paths.operator_socket, given, Acknowledged)

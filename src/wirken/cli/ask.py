@@ -83,7 +83,7 @@ def command(
             async with connected(paths.operator_socket) as gateway:
                 inbound = Inbound(
                     platform_id=message_id(),
-                    conversation=await conversation(gateway, agent, session, go_on=go_on),
+                    conversation=await conversation(gateway, out, agent, session, go_on=go_on),
                     text=text,
                     agent=agent,
                     sender="terminal",
@@ -140,17 +140,30 @@ def with_files(text: str, files: tuple[Path, ...]) -> str:
     return whole
 
 
-async def conversation(gateway: Gateway, agent: str, session: str | None, *, go_on: bool) -> str:
-    """Return the conversation to speak in: the named one, the latest one, or a new one. Raises `UsageError`."""
-    if session is not None:
-        return named_conversation(session, agent)
-    if go_on:
+async def conversation(gateway: Gateway, out: Output, agent: str, session: str | None, *, go_on: bool) -> str:
+    """Return the conversation to speak in: the named one, the latest one, or a new one. Raises `UsageError`.
+
+    `session` is an id, the end of exactly one, or `last`; where there is none such, a new one of that name.
+    """
+    prefix = f"{agent}/{TERMINAL}/"
+    if session is not None and session != "last":
+        name = named_conversation(session, agent)
         rows = await gateway.link.call(ListSessions(TERMINAL), SessionRows)
-        prefix = f"{agent}/{TERMINAL}/"
+        known = [row.session.removeprefix(prefix) for row in rows.sessions if row.session.startswith(prefix)]
+        ends = [one for one in known if one.endswith(name)]
+        if name in known or len(ends) == 1:
+            return name if name in known else ends[0]
+        if ends:
+            raise UsageError("More than one session ends so.", hint="`wirken sessions list` shows them.")
+        out.note(f"There is no session {name} yet; this is a new one of that name.")
+        return name
+    if go_on or session == "last":
+        rows = await gateway.link.call(ListSessions(TERMINAL), SessionRows)
         oldest = int(time.time() * 1000) - limits.SESSION_IDLE * 1000
         for row in rows.sessions:
             if row.session.startswith(prefix) and not row.closed and row.last >= oldest:
                 return row.session.removeprefix(prefix)
+        out.note("There is no session to go on with; this is a new one.")
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 

@@ -27,7 +27,8 @@ from wirken.ipc.frames import Inbound
 from wirken.ipc.link import LinkLost
 from wirken.supervisor.plan import Plan
 
-_HELP = "Say something, or: /new (a new session), /quit. Ctrl+C stops a running turn, Ctrl+D leaves."
+STOP = "/stop"
+_HELP = "Say something, or: /new (a new session), /quit. /stop or Ctrl+C stops a running turn, Ctrl+D leaves."
 
 
 @click.command("chat")
@@ -55,7 +56,7 @@ async def _chat(paths: Paths, out: Output, agent: str, session: str | None, *, g
     async with connected(paths.operator_socket) as gateway:
         with Keyboard() as keyboard:
             talk = _Talk(gateway, out, keyboard, agent)
-            await talk.run(await conversation(gateway, agent, session, go_on=go_on))
+            await talk.run(await conversation(gateway, out, agent, session, go_on=go_on))
 
 
 class _Talk:
@@ -79,7 +80,7 @@ class _Talk:
                 case "/help":
                     self._out.note(_HELP)
                 case "/new":
-                    name = await conversation(self._gateway, self._agent, None, go_on=False)
+                    name = await conversation(self._gateway, self._out, self._agent, None, go_on=False)
                     self._out.note("A new session.")
                 case text:
                     await self._say(name, text)
@@ -87,7 +88,7 @@ class _Talk:
     async def _say(self, name: str, text: str) -> None:
         message = Inbound(message_id(), name, text, agent=self._agent, sender="terminal", interactive=True)
         try:
-            summary = await _interruptible(self._view.turn(message))
+            summary = await _interruptible(self._view.turn(message), self._keyboard)
         except LinkLost:
             raise
         except WirkenError as error:
@@ -99,14 +100,16 @@ class _Talk:
             self._out.note(f"{summary.outcome}: {summary.reason}")
 
 
-async def _interruptible(work: Coroutine[object, object, TurnSummary]) -> TurnSummary | None:
-    """Run `work`; Ctrl+C cancels it instead of us, and then None is returned."""
+async def _interruptible(work: Coroutine[object, object, TurnSummary], keyboard: Keyboard) -> TurnSummary | None:
+    """Run `work`; Ctrl+C or `/stop` cancels it instead of us, and then None is returned."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
     loop.add_signal_handler(signal.SIGINT, task.cancel)
+    keyboard.commands[STOP] = task.cancel
     try:
         return await task
     except asyncio.CancelledError:
         return None
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+        del keyboard.commands[STOP]

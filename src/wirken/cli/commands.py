@@ -22,7 +22,9 @@ COMMANDS: Final = {
     "sessions": Command("wirken.cli.sessions", "List, show, close and verify sessions."),
     "audit": Command("wirken.cli.audit", "Read and verify the whole record."),
     "permissions": Command("wirken.cli.permissions", "List, grant and revoke remembered approvals."),
+    "policy": Command("wirken.cli.policy", "Show which gates are in force, and what of limits and budgets is used."),
     "approvals": Command("wirken.cli.approvals", "List, show and answer calls that wait for approval."),
+    "senders": Command("wirken.cli.senders", "Say which accounts of chat platforms belong to whom."),
     "credentials": Command("wirken.cli.credentials", "Store, list, rotate and remove the keys of providers."),
     "keys": Command("wirken.cli.keys", "Choose how the vault's own key is kept."),
     "unlock": Command("wirken.cli.unlock", "Open the vault of a Wirken that waits for its passphrase."),
@@ -33,4 +35,4 @@ COMMANDS: Final = {
     "stop": Command("wirken.cli.stop", "Stop the Wirken that runs on this data directory, or one turn."),
 }
 
-ALIASES: Final = {"session": "sessions", "permission": "permissions"}
+ALIASES: Final = {"session": "sessions", "permission": "permissions", "sender": "senders"}

@@ -81,19 +81,33 @@ def check_command(as_json: bool) -> int:
 def troubles(paths: Paths, config: Config) -> list[WirkenError]:
     """Return what the file's form does not show: folders that cannot be used, addresses that must not be."""
     from wirken.cli.plans import tools
+    from wirken.config.policy_file import read
     from wirken.confine.pyenv import program_paths
     from wirken.outbound.endpoint import endpoint
     from wirken.supervisor import workspaces
 
     found: list[WirkenError] = []
-    uid, program, data = tools().service_uid, program_paths(), str(paths.data)
-    for entry in config.agents.values():
+    home, uid = os.environ.get("HOME", ""), tools().service_uid
+    here = workspaces.land(str(paths.data), str(paths.sockets_dir), program_paths(), home, uid)
+    seen: dict[bool, list[str]] = {True: [], False: []}
+    for name, entry in config.agents.items():
+        if not entry.workspace:
+            seen[True].append(str(paths.workspace(name)))
         for folder, write in ((entry.workspace, True), *((place, False) for place in entry.read_only)):
             if folder:
                 try:
-                    workspaces.checked(folder, data, program, uid, write=write)
+                    one = workspaces.checked(folder, here, write=write)
+                    os.close(one.descriptor)
+                    seen[write].append(one.path)
                 except WirkenError as error:
                     found.append(error)
+    if config.policy.file and (trouble := read(config.policy.file).trouble):
+        hint = "Until it can be used, no tool is allowed."
+        found.append(ConfigInvalid(f"The policy in {config.policy.file}: {trouble}", hint=hint))
+    try:
+        workspaces.apart(seen[True], seen[False])
+    except WirkenError as error:
+        found.append(error)
     for name, provider in config.providers.items():
         try:
             endpoint(name, provider.base_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from typing import Final
 
 _LINE: Final = 4096  # bytes; what a terminal in line mode can deliver at once (termios(3))
@@ -14,6 +15,8 @@ class Keyboard:
     """Standard input as a terminal in line mode."""
 
     def __init__(self) -> None:
+        self.commands: dict[str, Callable[[], object]] = {}
+        """Lines that are acted on as soon as they are typed, whoever waits for one."""
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._kept = b""
 
@@ -41,6 +44,13 @@ class Keyboard:
             return
         *lines, self._kept = (self._kept + data).split(b"\n")
         for line in lines:
-            self._lines.put_nowait(line.decode("utf-8", "replace"))
+            self._take(line.decode("utf-8", "replace"))
         if len(self._kept) > _LINE:
             self._kept = b""
+
+    def _take(self, line: str) -> None:
+        command = self.commands.get(line.strip().casefold())
+        if command is None:
+            self._lines.put_nowait(line)
+        else:
+            command()

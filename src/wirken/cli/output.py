@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TextIO, TypeAlias
 
 from wirken.domain.errors import WirkenError
-from wirken.domain.text import shown
+from wirken.domain.text import shown, shown_json
 
 Style: TypeAlias = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
 _CODES: Final[Mapping[Style, str]] = {
@@ -53,10 +53,13 @@ class Output:
                 self.line(line)
 
     def value(self, data: object) -> None:
-        """Print one line of JSON: a Struct, or anything JSON can say."""
+        """Print one line of JSON: a Struct, or anything JSON can say.
+
+        What a terminal could be deceived with is escaped, which leaves the value as it is.
+        """
         import msgspec
 
-        self._stdout.write(msgspec.json.encode(data).decode() + "\n")
+        self._stdout.write(shown_json(msgspec.json.encode(data).decode()) + "\n")
         self._stdout.flush()
 
     def line(self, line: Line = "") -> None:
@@ -94,7 +97,7 @@ class Output:
         """Say what went wrong and what to do about it."""
         if self.as_json:
             said = {"error": str(error), "hint": error.advice, "kind": type(error).__name__}
-            self._stderr.write(json.dumps(said) + "\n")
+            self._stderr.write(shown_json(json.dumps(said)) + "\n")
         else:
             self._stderr.write(self._worded((Styled("wirken: ", "red"), str(error)), self._stderr) + "\n")
             if error.advice:

@@ -13,6 +13,7 @@ from wirken import __version__
 from wirken.config.load import Loaded
 from wirken.config.model import REHEARSAL, Config
 from wirken.config.paths import Paths, for_people
+from wirken.config.policy_file import encode, read
 from wirken.confine import roles
 from wirken.confine.pyenv import program_paths
 from wirken.domain import limits
@@ -43,6 +44,7 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
     walled = config.sandbox.mode != "off"
     trouble = trial.walls(found) if walled else "switched off in config.toml, and no process has walls"
     started = [role for role in roles.START_ORDER if role not in without]
+    policy = ("--policy", encode(read(config.policy.file))) if config.policy.file else ()
     return Plan(
         version=__version__,
         banner=_banner(paths, config, environ.get("HOME", ""), trouble, port),
@@ -50,7 +52,7 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         data=str(paths.data),
         sockets=str(paths.sockets_dir),
         program=program_paths(),
-        programs={role: (sys.executable, "-I", "-m", f"wirken.{role}") for role in started},
+        programs={role: (*_program(role), *(policy if role == roles.GATEWAY else ())) for role in started},
         workspaces=_unique(entry.workspace or str(paths.workspace(name)) for name, entry in config.agents.items()),
         read_only=_unique(folder for entry in config.agents.values() for folder in entry.read_only),
         credentials=config.credentials,
@@ -61,6 +63,10 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         setpriv=found.setpriv,
         service_uid=found.service_uid,
     )
+
+
+def _program(role: str) -> tuple[str, ...]:
+    return sys.executable, "-I", "-m", f"wirken.{role}"
 
 
 def _banner(paths: Paths, config: Config, home: str, trouble: str, port: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from wirken.cli import plans, vaults
 from wirken.cli.first import configured
 from wirken.cli.output import Output
 from wirken.config.paths import Paths
-from wirken.domain.errors import UsageError, WirkenError
+from wirken.domain.errors import Unavailable, UsageError, WirkenError
 from wirken.domain.ids import OPERATIONS, SessionId, parse_session
 from wirken.ipc.calls.vault import AgentKey, HeadReply, KeyReply, LastHead
 from wirken.ipc.vault_client import VaultClient
@@ -35,12 +35,14 @@ class Vault:
         """Return the agent's key and the last head that was signed, as far as the vault can be asked."""
         if self.client is None:
             return Known()
-        agent, _, _ = parse_session(session)
         try:
+            agent, _, _ = parse_session(session)
             key = self.client.call(AgentKey(agent), KeyReply).key
             head = self.client.call(LastHead(session), HeadReply)
-        except WirkenError:
+        except Unavailable:
             return Known()
+        except WirkenError as error:
+            return Known(contradiction=str(error))
         return Known(key, True, head.seq, head.head)
 
 

@@ -10,7 +10,9 @@ from wirken.domain.events import (
     ApprovalRequested,
     AssistantToolCalls,
     Attestation,
+    BudgetAlert,
     Fact,
+    InjectionFlag,
     LlmRequest,
     PermissionApproved,
     PermissionDenied,
@@ -56,6 +58,10 @@ def headline(fact: Fact) -> str:
             return f"ran: {fact.tool}{_code(fact)} in {fact.duration_ms} ms"
         case ToolResultFact():
             return f"{fact.outcome}: {fact.tool}{_code(fact)} {_first_line(fact.output)}"
+        case InjectionFlag():
+            return f"looks like an injection: row {fact.about_seq} {fact.flags[0].reason if fact.flags else ''}"
+        case BudgetAlert():
+            return spent(fact)
         case TurnEnded(outcome="failed" | "stopped" | "interrupted"):
             return f"{fact.outcome}: {fact.reason}"
         case _:
@@ -66,8 +72,7 @@ def _content(row: Row) -> Iterator[str]:
     fact = row.fact
     match fact:
         case UserMessageFact():
-            yield f"from: {fact.principal}"
-            yield from _text("text", fact.text)
+            yield from _message(fact)
         case AssistantToolCalls():
             if fact.text:
                 yield from _text("text", fact.text)
@@ -94,6 +99,13 @@ def _content(row: Row) -> Iterator[str]:
             yield from _plain(fact)
 
 
+def _message(fact: UserMessageFact) -> Iterator[str]:
+    yield f"from: {fact.principal}" + ("" if fact.role == "owner" else f" ({fact.role})")
+    if fact.sender:
+        yield from _text("sender", f"{fact.sender} {fact.sender_name}".rstrip())
+    yield from _text("text", fact.text)
+
+
 def _plain(fact: Fact) -> Iterator[str]:
     match fact:
         case SystemPromptSet(text=text):
@@ -103,6 +115,12 @@ def _plain(fact: Fact) -> Iterator[str]:
         case LlmRequest():
             yield f"round={fact.round} model={fact.provider}/{fact.model} messages={fact.messages}"
             yield f"messages_sha256={fact.messages_sha256}"
+        case InjectionFlag():
+            yield f"about row {fact.about_seq}"
+            for flag in fact.flags:
+                yield from _text(flag.what, f"characters {flag.start}-{flag.end}: {flag.reason}")
+        case BudgetAlert():
+            yield spent(fact)
         case Attestation():
             yield f"chain_head_seq={fact.chain_head_seq}"
             yield f"chain_head_hash={fact.chain_head_hash}"
@@ -111,6 +129,13 @@ def _plain(fact: Fact) -> Iterator[str]:
             for name, value in msgspec.to_builtins(fact).items():
                 if name != "kind" and value not in ("", None):
                     yield from _text(name, str(value))
+
+
+def spent(fact: BudgetAlert) -> str:
+    """Return how far a budget is used, in one line."""
+    whose = ", ".join(part for part in (fact.agent, fact.principal) if part) or "everyone"
+    unit = fact.unit.replace("_", " ")
+    return f"budget '{fact.budget}' ({whose}): {fact.used} of {fact.limit} {unit} in this {fact.per}, mode={fact.mode}"
 
 
 def _text(name: str, text: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from wirken.cli import daemon, gateway, records
 from wirken.cli.output import Line, Output, Styled
 from wirken.cli.rows import lines
 from wirken.config.paths import Paths, data_dir
+from wirken.domain import limits
 from wirken.ipc.calls.operator import Acknowledged, CloseSession
 from wirken.record.canonical import title_of
 from wirken.record.reader import RecordReader
@@ -162,7 +163,9 @@ def here(as_json: bool) -> tuple[Paths, Output]:
 
 
 def when(ms: int) -> str:
-    """Return a time in ms since the epoch as local time."""
+    """Return a time in ms since the epoch as local time; as the number where a tampered row names no day."""
+    if not 0 <= ms < limits.CALENDAR_END:
+        return f"{ms} ms"
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))
 
 

@@ -121,7 +121,7 @@ class TurnView:
 
     def _ask(self, row: ApprovalRow) -> None:
         self._end_of_text()
-        if self.answer is None:
+        if self.answer is None or row.approval in self._asking:
             return
         for line in approving.described(row, self.clock.now()):
             self.out.note(line)

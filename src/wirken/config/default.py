@@ -33,7 +33,27 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 
 # [approvals]
 # ask_seconds = 60                     # to answer at `wirken ask`
-# daemon_seconds = 300                 # to answer anywhere else
+# daemon_seconds = 300                 # to answer anywhere else; up to 86400, a day
+
+# [permissions]
+# four_eyes = true                     # nobody answers the questions that their own messages raised
+
+# [policy]                             # docs/policy.md
+# blocked_tools = ["exec"]             # tools that nobody's yes can allow; "mcp_*" is all that begin so
+# allowed_tools = ["read_file"]        # if set: these and no others
+# file = "/etc/wirken/policy.toml"     # an organisation's lists, which apply as well
+
+# [limits]                             # in a minute; 0 is no limit
+# messages_per_minute = 120            # of each person
+# tool_calls_per_minute = 240
+# channel_messages_per_minute = 600    # of all on one channel
+# channel_tool_calls_per_minute = 1200
+
+# [budgets.daily]
+# agent = "*"                          # each agent apart; "" counts all together; or one agent's name
+# per = "day"                          # "hour", "day" or "week"
+# mode = "block"                       # before the model is asked; "alert" only says so, "off" does nothing
+# tokens = 500000                      # also: model_calls, tool_calls
 """
 
 

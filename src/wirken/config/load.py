@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import posixpath
 import re
 import tomllib
 from collections.abc import Collection
@@ -12,11 +13,17 @@ from typing import Final
 
 import msgspec
 
-from wirken.config.model import REHEARSAL, AgentConfig, Config, ProviderConfig
+from wirken.config.model import REHEARSAL, AgentConfig, BudgetConfig, Config, ProviderConfig
+from wirken.domain import limits
 from wirken.domain.errors import ConfigError
-from wirken.domain.ids import DEFAULT_AGENT, BadIdentifier, agent_id
+from wirken.domain.ids import DEFAULT_AGENT, OPERATIONS, BadIdentifier, agent_id
+from wirken.domain.nesting import clash
 
-_TABLES: Final[dict[str, type[msgspec.Struct]]] = {"agents": AgentConfig, "providers": ProviderConfig}
+_TABLES: Final[dict[str, type[msgspec.Struct]]] = {
+    "agents": AgentConfig,
+    "providers": ProviderConfig,
+    "budgets": BudgetConfig,
+}
 """Tables of named tables: the type of each entry."""
 
 _WHERE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
@@ -128,6 +135,8 @@ def _check(config: Config, name: str) -> None:
             agent_id(agent)
         except BadIdentifier as error:
             raise ConfigInvalid(f"{name}: an agent's name cannot be used.", hint=error.advice) from None
+        if agent == OPERATIONS.partition("/")[0]:
+            raise ConfigInvalid(f"{name}: the name {agent!r} belongs to the gateway's own record; choose another.")
         if not entry.model_name:
             raise ConfigInvalid(f"{name}: the model of agent {agent!r} must have the form provider/model.")
         if entry.provider != REHEARSAL:
@@ -135,3 +144,43 @@ def _check(config: Config, name: str) -> None:
         for folder in (*filter(None, [entry.workspace]), *entry.read_only):
             if not PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
                 raise ConfigInvalid(f"{name}: the folders of agent {agent!r} must be absolute, without '..'.")
+    if config.policy.file and not PurePosixPath(config.policy.file).is_absolute():
+        raise ConfigInvalid(f"{name}: the file of [policy] must be absolute.")
+    _check_budgets(config, name)
+    _check_apart(config, name)
+
+
+def _check_budgets(config: Config, name: str) -> None:
+    """Refuse budgets that would never count: for an agent that is not there, or without any number."""
+    if len(config.budgets) > limits.BUDGETS:
+        raise ConfigInvalid(f"{name}: there are more than {limits.BUDGETS} budgets.")
+    for budget, entry in config.budgets.items():
+        try:
+            agent_id(budget)
+        except BadIdentifier as error:
+            raise ConfigInvalid(f"{name}: a budget's name cannot be used.", hint=error.advice) from None
+        if entry.agent not in ("", "*", str(DEFAULT_AGENT), *config.agents):
+            raise ConfigInvalid(f"{name}: budget {budget!r} is for an agent that does not exist.")
+        if not (entry.tokens or entry.model_calls or entry.tool_calls):
+            raise ConfigInvalid(
+                f"{name}: budget {budget!r} limits nothing.", hint="Set tokens, model_calls or tool_calls in it."
+            )
+
+
+def _check_apart(config: Config, name: str) -> None:
+    """Refuse folders inside one another by name; the supervisor looks again with links resolved."""
+    entries = config.agents.values()
+    writable = [_plain(entry.workspace) for entry in entries if entry.workspace]
+    read_only = [_plain(folder) for entry in entries for folder in entry.read_only]
+    found = clash(writable, read_only)
+    if found is not None:
+        raise ConfigInvalid(
+            f"{name}: {found[0]} and the workspace {found[1]} lie inside one another: a command in the workspace"
+            " could put a link in place of a folder.",
+            hint="Choose folders that lie beside one another.",
+        )
+
+
+def _plain(path: str) -> str:
+    """Return an absolute path without doubled or trailing slashes."""
+    return "/" + posixpath.normpath(path).lstrip("/")

@@ -18,6 +18,10 @@ OLLAMA_URL: Final = "http://127.0.0.1:11434"
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Text = Annotated[str, msgspec.Meta(max_length=65_536)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+PerMinute = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+ToolPattern = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:/-]*\*?$")]
+"""A tool's name, or the beginning of names followed by one `*`."""
 CredentialName = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")]
 
 
@@ -79,8 +83,53 @@ class SandboxConfig(_Table, frozen=True):
 class ApprovalsConfig(_Table, frozen=True):
     """`[approvals]`: seconds a person has to answer."""
 
-    ask_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = int(limits.APPROVAL_ASK)
-    daemon_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = int(limits.APPROVAL_DAEMON)
+    ask_seconds: Annotated[int, msgspec.Meta(ge=1, le=limits.APPROVAL_LONGEST)] = int(limits.APPROVAL_ASK)
+    daemon_seconds: Annotated[int, msgspec.Meta(ge=1, le=limits.APPROVAL_LONGEST)] = int(limits.APPROVAL_DAEMON)
+
+
+class ToolLists(_Table, frozen=True):
+    """Which tools may be used: blocked wins; without `allowed_tools` all others are, an empty one allows none."""
+
+    allowed_tools: tuple[ToolPattern, ...] | msgspec.UnsetType = msgspec.UNSET
+    blocked_tools: tuple[ToolPattern, ...] = ()
+
+
+class PolicyConfig(ToolLists, frozen=True):
+    """`[policy]`. `file`: absolute path of an organisation's lists, which apply beside these; read at start."""
+
+    file: str = ""
+
+
+class LimitsConfig(_Table, frozen=True):
+    """`[limits]`: how many in a minute, of each person and on each channel; 0 is no limit."""
+
+    messages_per_minute: PerMinute = limits.MESSAGES_PER_MINUTE
+    tool_calls_per_minute: PerMinute = limits.TOOL_CALLS_PER_MINUTE
+    channel_messages_per_minute: PerMinute = limits.CHANNEL_MESSAGES_PER_MINUTE
+    channel_tool_calls_per_minute: PerMinute = limits.CHANNEL_TOOL_CALLS_PER_MINUTE
+
+
+class BudgetConfig(_Table, frozen=True):
+    """`[budgets.NAME]`: what may be used in an hour, day or week (UTC; weeks begin on Monday). 0 is no limit.
+
+    `agent` and `principal`: empty counts all together, `*` each apart, a name that one only.
+    """
+
+    agent: str = ""
+    principal: str = ""
+    per: Literal["hour", "day", "week"] = "day"
+    mode: Literal["off", "alert", "block"] = "block"
+    tokens: Count = 0
+    model_calls: Count = 0
+    tool_calls: Count = 0
+
+
+class PermissionsConfig(_Table, frozen=True):
+    """`[permissions]`: how much a command may hold before a person is asked every time (docs/permissions.md)."""
+
+    exec: Literal["standard", "strict"] = "standard"
+    four_eyes: bool = False
+    """Nobody answers the questions that their own messages raised."""
 
 
 class Config(_Table, frozen=True):
@@ -91,6 +140,10 @@ class Config(_Table, frozen=True):
     web: WebConfig = WebConfig()
     sandbox: SandboxConfig = SandboxConfig()
     approvals: ApprovalsConfig = ApprovalsConfig()
+    permissions: PermissionsConfig = PermissionsConfig()
+    policy: PolicyConfig = PolicyConfig()
+    limits: LimitsConfig = LimitsConfig()
+    budgets: dict[str, BudgetConfig] = msgspec.field(default_factory=dict)
 
     def agent(self, name: str) -> AgentConfig:
         """Return the agent of that name. Raises `UnknownAgent`."""

@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from wirken.domain import limits
+from wirken.domain.errors import ConfigError
 
 LONGEST_SOCKET: Final = "supervisor.sock"
+
+
+class NoHome(ConfigError):
+    """Nothing says where the data directory is."""
+
+    hint = "Set WIRKEN_DATA_DIR to a folder of this user."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +102,11 @@ class Paths:
 def data_dir(environ: Mapping[str, str]) -> Path:
     """Return the data directory: `WIRKEN_DATA_DIR`, else `~/.wirken`; absolute, links in it resolved."""
     chosen = environ.get("WIRKEN_DATA_DIR", "")
-    place = Path(chosen) if chosen else Path(environ.get("HOME") or Path.home()) / ".wirken"
-    return place.expanduser().resolve()
+    try:
+        place = Path(chosen) if chosen else Path(environ.get("HOME") or Path.home()) / ".wirken"
+        return place.expanduser().resolve()
+    except RuntimeError:
+        raise NoHome("This user has no home directory.") from None
 
 
 def for_people(path: Path, home: str) -> str:

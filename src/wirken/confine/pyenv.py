@@ -16,7 +16,9 @@ def program_paths() -> tuple[str, ...]:
     over a chain of links. No path in the result lies below another.
     """
     package = Path(wirken.__file__).parent
-    wanted = {Path(sys.base_prefix), Path(sys.base_exec_prefix), Path(sys.prefix), package}
+    wanted = {Path(os.path.normpath(place)) for place in (sys.base_prefix, sys.base_exec_prefix, sys.prefix)} | {
+        package
+    }
     wanted |= {place.resolve() for place in wanted}
     wanted |= _links(Path(sys.executable))
     return _outermost(wanted)
@@ -34,7 +36,7 @@ def _outermost(places: set[Path]) -> tuple[str, ...]:
 def _links(executable: Path) -> set[Path]:
     """Return every path on the way from `executable` to the program itself."""
     seen: set[Path] = set()
-    current = executable
+    current = Path(os.path.normpath(executable))
     while current not in seen:
         seen.add(current)
         if not current.is_symlink():

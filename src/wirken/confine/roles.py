@@ -45,7 +45,7 @@ ROLES: Final[dict[str, Role]] = {
     role.name: role
     for role in (
         Role(VAULT, writable=("vault",)),
-        Role(GATEWAY, writable=("gateway",), readable=("config.toml",)),
+        Role(GATEWAY, writable=("gateway",), readable=("config.toml",), system=("/etc/alternatives",)),
         Role(
             RUNNER,
             sockets=("gateway.sock",),

@@ -35,6 +35,21 @@ DENIED: Final = (
 )  # fmt: skip
 """Answered with EPERM whatever the arguments."""
 
+MODE_ARGUMENTS: Final = {
+    "chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2,
+    "mkdir": 1, "mkdirat": 2, "mknod": 1, "mknodat": 2, "creat": 1,
+}  # fmt: skip
+"""Which argument says the mode of a file."""
+
+OPENING: Final = {"open": 1, "openat": 2}
+"""Which argument says the flags; the mode is the next one, and counts only where a file is made."""
+
+CREATING: Final = 0o100 | 0o20_000_000
+"""O_CREAT and __O_TMPFILE of asm-generic/fcntl.h."""
+
+BORROWED_RIGHTS: Final = 0o6000
+"""S_ISUID and S_ISGID: outside of the sandbox, such a file lends whoever starts it the rights of its owner."""
+
 X32: Final = 0x4000_0000
 """Calls of the x32 interface carry this bit; their numbers would pass every comparison below."""
 
@@ -101,6 +116,9 @@ class _Program:
         self.add(_JUMP_EQUAL, call, no=len(body._code))
         self._code.extend(body._code)
 
+    def append(self, other: _Program) -> None:
+        self._code.extend(other._code)
+
     def any_of(self, values: tuple[int, ...], verdict: int) -> None:
         for value in values:
             self.answer(value, verdict)
@@ -136,6 +154,12 @@ def command_filter(machine: Machine) -> bytes:
         program.end(ABSENT)
     # libc falls back to clone when clone3 is absent, and clone's flags are not behind a pointer.
     program.answer(number("clone3", machine), ABSENT)
+    # openat2's mode lies behind a pointer; whoever asks for it falls back to openat.
+    program.answer(number("openat2", machine), ABSENT)
+    for name, flags in OPENING.items():
+        program.block(number(name, machine), _open(flags))
+    for name, mode in MODE_ARGUMENTS.items():
+        program.block(number(name, machine), _mode(mode))
     program.block(number("clone", machine), _clone())
     program.block(number("ioctl", machine), _ioctl())
     program.block(number("socket", machine), _socket())
@@ -145,6 +169,24 @@ def command_filter(machine: Machine) -> bytes:
         program.answer(number(name, machine), REFUSE)
     program.end(ALLOW)
     return program.assembled()
+
+
+def _mode(index: int) -> _Program:
+    body = _Program()
+    body.load_argument(index)
+    body.add(_JUMP_ANY_BIT, BORROWED_RIGHTS, no=1)
+    body.end(REFUSE)
+    body.end(ALLOW)
+    return body
+
+
+def _open(flags: int) -> _Program:
+    body = _Program()
+    body.load_argument(flags)
+    body.add(_JUMP_ANY_BIT, CREATING, yes=1)
+    body.end(ALLOW)
+    body.append(_mode(flags + 1))
+    return body
 
 
 def _clone() -> _Program:

@@ -9,10 +9,18 @@ from __future__ import annotations
 import enum
 from typing import Final, Literal, TypeAlias
 
-import msgspec
-
 from wirken.domain.actions import ToolCall
 from wirken.domain.conversation import ToolSpec
+from wirken.domain.fact import _Fact
+from wirken.domain.notices import BudgetAlert as BudgetAlert
+from wirken.domain.notices import ConfigurationRead as ConfigurationRead
+from wirken.domain.notices import Flag as Flag
+from wirken.domain.notices import GatewayStarted as GatewayStarted
+from wirken.domain.notices import GatewayStopped as GatewayStopped
+from wirken.domain.notices import GrantRevoked as GrantRevoked
+from wirken.domain.notices import InjectionFlag as InjectionFlag
+from wirken.domain.notices import PeerRefused as PeerRefused
+from wirken.domain.notices import RateLimited as RateLimited
 
 FORMAT: Final = 1
 """The payload's `v`."""
@@ -34,8 +42,8 @@ Outcome: TypeAlias = Literal["ok", "failed", "denied", "invalid", "stopped", "un
 TurnOutcome: TypeAlias = Literal["finished", "stopped", "failed", "interrupted"]
 
 
-class _Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """Base of all facts: frozen, by keyword, tagged."""
+SenderChange: TypeAlias = Literal["allowed", "blocked", "removed", "code", "paired"]
+"""`code`: a pairing code was handed out; `paired`: somebody sent it."""
 
 
 class SessionOpened(_Fact, frozen=True, kw_only=True, tag="session_opened"):
@@ -60,12 +68,17 @@ class ToolsSet(_Fact, frozen=True, kw_only=True, tag="tools_set"):
     tools: tuple[ToolSpec, ...]
 
 
-class UserMessageFact(_Fact, frozen=True, kw_only=True, tag="user_message"):
+class UserMessageFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="user_message"):
+    """What a person said. `principal` and `role`: who that is, by the connection and the owner's list of senders."""
+
     text: str
     principal: str
     sender: str
     sender_name: str
     platform_id: str
+    role: str = "owner"
+    group: bool = False
+    """Said where several people converse."""
 
 
 class TurnStarted(_Fact, frozen=True, kw_only=True, tag="turn_started"):
@@ -110,7 +123,10 @@ class AssistantToolCalls(_Fact, frozen=True, kw_only=True, tag="assistant_tool_c
 
 
 class ApprovalRequested(_Fact, frozen=True, kw_only=True, tag="approval_requested"):
-    """A person is asked. `call` is the canonical call, exactly as it is shown; `lease` is its hex SHA-256."""
+    """A person is asked. `call` is the canonical call, exactly as it is shown; `lease` is its hex SHA-256.
+
+    Until an answer, a denial or a result of `call_id` follows, the question is open: these rows are the queue.
+    """
 
     approval: str
     call_id: str
@@ -120,10 +136,12 @@ class ApprovalRequested(_Fact, frozen=True, kw_only=True, tag="approval_requeste
     tier: str
     reasons: tuple[str, ...]
     expires: int
+    message_seq: int = -1
+    """The row of the message that led here."""
 
 
 class PermissionApproved(_Fact, frozen=True, kw_only=True, tag="permission_approved"):
-    """`scope`: `once`, or `30d` for a remembered Tier 2 grant."""
+    """`scope`: `once`; or, for a Tier 2 grant, `session`, `30d`, or what the owner gave it (`7d, 5 uses`)."""
 
     approval: str
     call_id: str
@@ -133,6 +151,26 @@ class PermissionApproved(_Fact, frozen=True, kw_only=True, tag="permission_appro
     scope: str
     by: str
     surface: str
+
+
+class ApprovalRefused(_Fact, frozen=True, kw_only=True, tag="approval_refused"):
+    """An answer that did not count: late, doubled, for another call, or from someone who may not answer.
+
+    `approval` is what was answered; `asked_in` is the question's session, empty where no such question is open.
+    """
+
+    approval: str
+    asked_in: str
+    by: str
+    surface: str
+    reason: str
+
+
+class StopRequested(_Fact, frozen=True, kw_only=True, tag="stop_requested"):
+    """A person said `/stop`: the running turn ends, no model is asked."""
+
+    by: str
+    platform_id: str
 
 
 class PermissionDenied(_Fact, frozen=True, kw_only=True, tag="permission_denied"):
@@ -194,36 +232,24 @@ class Attestation(_Fact, frozen=True, kw_only=True, tag="attestation"):
     signer_pubkey: str
 
 
-class PeerRefused(_Fact, frozen=True, kw_only=True, tag="peer_refused"):
-    """A connection or a frame was turned away."""
+class SenderRefused(_Fact, frozen=True, kw_only=True, tag="sender_refused"):
+    """Somebody whom nobody admitted wrote and was told so; no model saw it. `name` is what the platform shows."""
 
-    peer: str
-    reason: str
-
-
-class GatewayStarted(_Fact, frozen=True, kw_only=True, tag="gateway_started"):
-    version: str
-    config_sha256: str
-
-
-class GatewayStopped(_Fact, frozen=True, kw_only=True, tag="gateway_stopped"):
-    reason: str
-
-
-class ConfigurationRead(_Fact, frozen=True, kw_only=True, tag="configuration_read"):
-    """What the operator's configuration says, where it bears on decisions."""
-
-    config_sha256: str
-    agents: tuple[str, ...]
-    models: tuple[str, ...]
-
-
-class GrantRevoked(_Fact, frozen=True, kw_only=True, tag="grant_revoked"):
-    agent: str
-    principal: str
     channel: str
-    action_key: str
+    sender: str
+    name: str
+
+
+class SenderChanged(_Fact, frozen=True, kw_only=True, tag="sender_changed"):
+    """What was decided about a platform's account, and on which surface. `by` is empty where a code decided."""
+
+    channel: str
+    sender: str
+    change: SenderChange
+    principal: str
+    role: str
     by: str
+    surface: str
 
 
 Fact: TypeAlias = (
@@ -240,6 +266,8 @@ Fact: TypeAlias = (
     | AssistantToolCalls
     | ApprovalRequested
     | PermissionApproved
+    | ApprovalRefused
+    | StopRequested
     | PermissionDenied
     | ToolPermitted
     | ToolResultFact
@@ -247,8 +275,13 @@ Fact: TypeAlias = (
     | TurnEnded
     | Attestation
     | PeerRefused
+    | InjectionFlag
+    | RateLimited
+    | BudgetAlert
     | GatewayStarted
     | GatewayStopped
     | ConfigurationRead
     | GrantRevoked
+    | SenderRefused
+    | SenderChanged
 )

@@ -17,6 +17,7 @@ HANDSHAKE_LOCKOUT: Final = 600.0  # seconds; long enough to make guessing pointl
 LINK_BUFFER: Final = 4 * FRAME  # bytes waiting to be written to one peer; one that does not read is dropped
 LINK_QUESTIONS: Final = 256  # questions of one peer being answered at once
 REFUSALS_RECORDED: Final = 30  # refused connections per HANDSHAKE_WINDOW that get a row each; a flood gets no more
+ROW_READS: Final = 2  # pages of rows read for one peer at once; each holds one in memory
 CONNECTIONS: Final = 64  # peers of the gateway at once; six wings, adapters and a few terminals
 
 # --- text -------------------------------------------------------------------------------------------
@@ -24,6 +25,11 @@ MESSAGE: Final = 256 * 1024  # bytes of UTF-8 in one inbound message; a book cha
 ARGUMENTS: Final = 1 * 2**20  # bytes of one tool call's arguments; the largest file write in one call
 PLATFORM_ID: Final = 256  # characters of a platform's message id
 SENDER_NAME: Final = 128  # characters of a displayed sender name
+SENDER_ID: Final = 256  # characters of a platform's id of an account; the longest known (Matrix) has 255
+SENTENCE: Final = 2 * 1024  # bytes of a sentence that another process or a person gives as the reason of something
+TOOL_NAME: Final = 128  # characters of the name of a tool that a model asks for; ours have 10
+STOP_REASON: Final = 64  # characters of a provider's word for why an answer ended
+ENDED_BY: Final = 64  # characters of the runner's word for what ended a command
 
 # --- turns ------------------------------------------------------------------------------------------
 TOOL_ROUNDS: Final = 20  # model rounds with tool calls in one turn; beyond that a model is looping
@@ -56,11 +62,51 @@ CHARACTERS_PER_TOKEN: Final = 4  # for estimating; the usual ratio of English te
 # --- decisions --------------------------------------------------------------------------------------
 APPROVAL_ASK: Final = 60.0  # seconds a person at `wirken ask` has to answer
 APPROVAL_DAEMON: Final = 300.0  # seconds on every other surface
+APPROVAL_LONGEST: Final = 86_400  # seconds a question may be set to wait, for people who are away for a day
+APPROVAL_LOOK: Final = 30.0  # seconds between looks at the clock while a question waits; a suspended machine skips some
+QUESTION_TEXT: Final = 4000  # bytes of a message, or of a model's own words, in a question; what is cut is counted
+QUESTIONS_REMEMBERED: Final = 256  # settled questions of which a late answer is told what became of them
+APPROVAL_ID: Final = 64  # bytes kept of an id that somebody answered and that no question has
+ANSWERS_REFUSED: Final = 30  # refused answers in ANSWERS_REFUSED_WINDOW that get a row each; a flood gets no more
+ANSWERS_REFUSED_WINDOW: Final = 60.0  # seconds; the window of the line above
+GRANT_USES: Final = 10_000  # uses a grant may be limited to; more is no limit
 GRANT_LIFETIME: Final = 30 * 86_400  # seconds a remembered Tier 2 approval lives
 DENIALS_PER_TURN: Final = 3  # denials after which a turn ends: the model is pushing
+MESSAGES_PER_MINUTE: Final = 120  # messages of one person; nobody writes two a second for a minute
+TOOL_CALLS_PER_MINUTE: Final = 240  # tool calls for one person; a model that works hard makes one a second
+CHANNEL_MESSAGES_PER_MINUTE: Final = 600  # messages on one channel; a lively group
+CHANNEL_TOOL_CALLS_PER_MINUTE: Final = 1200  # tool calls on one channel
+RATE_WINDOW: Final = 60.0  # seconds: what "a minute" means, and how often a held-off subject gets a row
+RATE_SUBJECTS: Final = 4096  # persons and channels whose pace is remembered; the longest unused is forgotten
+POLICY_FILE: Final = 64 * 1024  # bytes of an organisation's policy; two lists of names
+BUDGET_ALERT: Final = 80  # percent of a budget at which one alert is recorded
+BUDGET_LOOK_BACK: Final = 9 * 86_400  # seconds of record read at start: a week, and turns that waited a day before it
+BUDGETS: Final = 64  # budgets in one configuration; each is looked at before every model call
+UNREPORTED_TOKENS: Final = 4000  # counted for an answer whose provider reports none: a short exchange with its tools
+FLAG_READ: Final = 64 * 1024  # characters of one text that are looked at for injection, from each end
+FLAGS: Final = 16  # flags of one text; a person reads no more
+FLAG_EXCERPT: Final = 80  # characters shown of what was flagged
+FLAGS_SHOWN: Final = 4  # flagged rows that a question to a person names
+FLAG_BLOBS: Final = 256  # encoded pieces of one text that are decoded
 COMMAND_READ: Final = 64 * 1024  # characters of one command that are read; a longer one is not certain
+COMMAND_COMPARED: Final = 8 * 1024  # characters, without here-documents, that are read twice; 0.1 s at the worst
+COMMAND_GUESSED: Final = 2 * 1024  # characters of what cannot be read that are searched for names; 0.1 s at the worst
 COMMAND_NESTING: Final = 24  # levels of substitutions, groups and wrappers in one command
 COMMANDS: Final = 256  # simple commands in one text; a person could not judge more
+REASONS: Final = 20  # sentences of a question that say why it is asked; the call itself stands beside them
+
+# --- people -----------------------------------------------------------------------------------------
+SENDER_REFUSED_EVERY: Final = 3600.0  # seconds between two refusals that one unknown sender is told
+CHANNEL_MESSAGES: Final = 256  # messages of one adapter on their way to disk at once; a link with more is dropped
+SENDERS_REFUSED: Final = 30  # refusals told on one channel in that time; a crowd of accounts gets silence
+SENDERS_PENDING: Final = 200  # unknown senders listed; a longer list would not be read, the oldest gives way
+SENDERS_LISTED: Final = 1000  # senders in one answer to a terminal or the page
+TURNED_AWAY_STEP: Final = 60.0  # seconds between notes on disk of how often senders were turned away
+PAIRING_LIFETIME: Final = 600.0  # seconds a pairing code is good for: to read it out and type it
+PAIRING_TRIES: Final = 5  # codes one sender may try in SENDER_REFUSED_EVERY; typing mistakes
+PAIRING_GUESSES: Final = 100  # wrong codes on all channels together after which the codes that wait are void
+PAIRING_CODES: Final = 16  # codes that wait at once
+PAIRING_LETTERS: Final = 12  # letters of a code, 5 bits each: beyond guessing also for who reads the stored hash
 
 # --- sandbox ----------------------------------------------------------------------------------------
 EXEC_TIME: Final = 300.0  # seconds of wall clock for one command
@@ -106,7 +152,12 @@ VAULT_OPERATORS: Final = 8  # terminals connected to the vault at once; the olde
 SESSION_ID: Final = 512  # bytes of a session id, sub-agents' suffixes included
 
 # --- record -----------------------------------------------------------------------------------------
+ROW: Final = 8 * 2**20  # bytes of a row's payload; an ANSWER of characters that JSON escapes takes 6 MiB; half a FRAME
+ROW_PAGE: Final = 4 * 2**20  # bytes of rows answered at once, unless the first alone is longer
+ROWS_PER_PAGE: Final = 500  # rows answered at once; a page of small ones is there in some milliseconds
+ROW_NUMBER: Final = 2**53  # a row's number stays below; integers beyond it lose digits in JSON (RFC 8785, 3.2.2.3)
 COMMIT_GROUP: Final = 512  # rows in one transaction; bounds what one fsync may hold back
+ATTEST_ROWS: Final = 1000  # rows whose hashes go to the vault in one question; 32 kB of a frame of 68
 RECORD_KEPT: Final = 90 * 86_400  # seconds; retention by default
 SESSION_IDLE: Final = 24 * 3600  # seconds after which `--continue` starts a new session
 
@@ -169,4 +220,5 @@ DOCTOR_ROWS: Final = 5000  # rows it reads for that at most; about half a second
 DOCTOR_ANSWER: Final = 256 * 1024  # bytes of a provider's list of models that `doctor` reads
 DISK_LOW: Final = 1 * 2**30  # free bytes below which `doctor` warns
 DISK_FULL: Final = 64 * 2**20  # free bytes below which rows and files will soon fail to be written
+CALENDAR_END: Final = 253_402_300_800_000  # ms since the epoch; the year 10000, which no calendar of ours can show
 CLOCK_SKEW: Final = 300.0  # seconds a row may lie in the future; more means that the clock was set back

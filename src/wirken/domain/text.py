@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from typing import Final
+
+from wirken.domain import limits
 
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that move a cursor, reorder text, are invisible or have no agreed shape."""
@@ -23,6 +26,10 @@ _UNSEEN: Final = frozenset(
 """Letters, marks and symbols that draw nothing: Default_Ignorable_Code_Point (Unicode Standard, 5.21) outside the
 categories above, and the blank Braille pattern. A text can be hidden in them."""
 
+_BLANK: Final = "[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
+_PADDING: Final = re.compile(f"(?P<lines>\n(?:{_BLANK}*\n){{3,}})|(?P<blanks>{_BLANK}{{3,}})|(?P<mark>[«»])")
+_NOT_PLAIN: Final = re.compile("[^ -~]")
+
 _RUNNING: Final = "\n\t\ufe0f"
 """What running text may keep: line feeds, tabs, and the selector that gives the sign before it its colour."""
 
@@ -39,6 +46,29 @@ def shown(text: str, *, keep_newlines: bool = False) -> str:
         _escaped(character) if _deceives(character) and not (keep_newlines and character in _RUNNING) else character
         for character in text
     )
+
+
+def unpadded(text: str) -> str:
+    """Return `text` with its padding counted instead of drawn, so that none moves the rest out of sight.
+
+    Three or more blanks become `«80 blanks»`, three or more empty lines `«80 empty lines»` on a line of its own. The
+    marks are ours alone: those of the text itself become `\\xab` and `\\xbb`.
+    """
+    return _PADDING.sub(_counted, text)
+
+
+def shown_json(document: str) -> str:
+    """Return JSON text with what `shown` would escape as JSON's own escapes; it has the same value as before.
+
+    `document` is valid JSON without blanks other than spaces between its values.
+    """
+    return _NOT_PLAIN.sub(_json_escaped, document)
+
+
+def brief(text: str, limit: int = limits.SENTENCE) -> str:
+    """Return a peer's `text` as it may be stored: Unicode, and at most `limit` bytes with a note on what is gone."""
+    kept, cut = clip(clean(text), limit)
+    return f"{kept} [{cut} bytes left out]" if cut else kept
 
 
 def clip(text: str, limit: int) -> tuple[str, int]:
@@ -71,6 +101,26 @@ def quoted(text: str) -> str:
 
 def _deceives(character: str) -> bool:
     return unicodedata.category(character) in _HIDDEN or character in _UNSEEN
+
+
+def _counted(found: re.Match[str]) -> str:
+    whole = found[0]
+    match found.lastgroup:
+        case "mark":
+            return _escaped(whole)
+        case "lines":
+            lines = whole.count("\n") - 1
+            return f"\n«{lines} empty lines»\n"
+        case _:
+            return f"«{len(whole)} blanks»"
+
+
+def _json_escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    if not _deceives(character):
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def _escaped(character: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from wirken.config.load import load
 from wirken.config.paths import Paths
+from wirken.config.policy_file import decode
 from wirken.domain.clock import SystemClock
 from wirken.domain.errors import WirkenError
 from wirken.gateway.house import House
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True)
     for name in ("--control-fd", "--vault-fd", "--gateway-listen-fd", "--operator-listen-fd", "--owner-uid"):
         parser.add_argument(name, type=int, required=True)
+    parser.add_argument("--policy", default="", help="an organisation's policy, as config.policy_file writes it")
     options = parser.parse_args()
     logging.basicConfig(format="gateway: %(levelname)s %(message)s", level=logging.WARNING)
     try:
@@ -34,7 +36,9 @@ def main() -> int:
 
 async def _serve(options: argparse.Namespace) -> int:
     paths = Paths(options.data)
-    house = House(paths, load(paths.config_file), SystemClock(), Lifeline(options.control_fd, options.vault_fd))
+    policy = decode(options.policy) if options.policy else None
+    lifeline = Lifeline(options.control_fd, options.vault_fd)
+    house = House(paths, load(paths.config_file), policy, SystemClock(), lifeline)
     with (
         socket.socket(fileno=options.gateway_listen_fd) as listener,
         socket.socket(fileno=options.operator_listen_fd) as operators,

@@ -1,152 +1,294 @@
 """Questions to a person: one queue, answered by whichever surface answers first.
 
-A yes is a single-use lease on the exact call that was shown: the answer repeats the lease, and the permit that
-follows carries the same hash. No answer in time is a no.
+The queue is the record: a question without an answer in a turn that is open. What stands here is who waits for which
+row. A yes is a single-use lease on the exact call that was shown: the answer repeats the lease, and the permit that
+follows carries the same hash. No answer in time is a no. An answer counts once its row is on disk.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Final
 
-from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Tier
+from wirken.domain import limits
+from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Tier, ToolCall
 from wirken.domain.clock import Clock
 from wirken.domain.errors import Refused
-from wirken.domain.events import ApprovalRequested, PermissionApproved, Trust
-from wirken.domain.ids import CallId
+from wirken.domain.events import ApprovalRefused, ApprovalRequested, Fact, PermissionApproved, Trust
+from wirken.domain.ids import OPERATIONS
+from wirken.domain.people import Person
+from wirken.domain.text import brief, clean, clip
+from wirken.gateway.agent.results import refusal
 from wirken.gateway.hub import Hub
+from wirken.gateway.log import AuditLog, Stored
+from wirken.gateway.questions import asker_may_answer, question, requested
 from wirken.gateway.sessions import Session
 from wirken.gateway.store import Holder, StateStore
-from wirken.gateway.tools.catalogue import command_line
 from wirken.ipc.calls.operator import AnswerApproval, ApprovalRow
 from wirken.ipc.frames import Asked, Settled
 from wirken.ipc.link import pack
 from wirken.permissions.decide import denial
 
+SUSPEND: Final = "suspend"
+"""The word with which a turn's task is cancelled to be put aside: a question of it goes on waiting, on disk."""
+
+_SETTLED: Final = {
+    "lapsed": "nobody answered in time",
+    "withdrawn": "its turn was stopped",
+    "deny": "it was denied",
+    "once": "it was allowed once",
+    "session": "it was allowed for the session",
+    "30d": "it was allowed for 30 days",
+}
+_UNKNOWN: Final = "it was answered, has lapsed, or never was"
+DRIFTED: Final = (
+    "What would run now is not what a person was shown: the place or the configuration changed. Propose it again."
+)
+
 
 class AnswerRefused(Refused):
-    """An answer that comes late, twice, for something else, or asks for more than may be given."""
+    """An answer that comes late, twice, for something else, from the wrong person, or asks for too much."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    choice: str
-    reason: str
-    by: str
+class Answerer:
+    """Who answers, as the connection says, and where. `only`: the one channel whose questions are theirs; or all."""
+
+    person: Person
     surface: str
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What a question is about: a proposed call, as it would run, and why it needs asking."""
+
+    session: Session
+    call: ToolCall
+    canonical: CanonicalCall
+    needs: NeedsApproval
+
+    def denied(self, rule: str, why: str, by: str = "") -> Denied:
+        said = f"{denial(self.canonical, self.needs.tier)} {why}".rstrip()
+        return Denied(self.needs.tier, self.needs.keys, rule, said, by)
+
+    def allowed(self, by: str) -> Allowed:
+        return Allowed(self.needs.tier, self.needs.keys, "approval", by)
+
+    async def refuse(self, rule: str, why: str) -> Denied:
+        verdict = self.denied(rule, why)
+        await self.session.record(*refusal(self.session, self.call, verdict))
+        return verdict
 
 
 @dataclass(slots=True)
 class _Pending:
+    """A question that waits. `answering`: a person has answered, and the row of it is on its way to disk."""
+
+    matter: Matter
     row: ApprovalRow
-    answered: asyncio.Future[_Answer]
+    settled: asyncio.Future[Allowed | Denied]
+    elsewhere: bool
+    """Whoever asked may not answer, so it is put to those who may, wherever they are."""
+    answering: str = ""
+
+    def belongs_to(self, channel: str) -> bool:
+        return not channel or self.elsewhere or self.row.channel == channel
 
 
 class Approvals:
-    """What waits for a person."""
+    """What waits for a person. With `four_eyes` nobody answers for a call of their own."""
 
-    def __init__(self, hub: Hub, store: StateStore, clock: Clock) -> None:
+    def __init__(self, hub: Hub, store: StateStore, clock: Clock, log: AuditLog, *, four_eyes: bool = False) -> None:
         self._hub = hub
         self._store = store
         self._clock = clock
+        self._four_eyes = four_eyes
         self._pending: dict[str, _Pending] = {}
+        self._past: OrderedDict[str, str] = OrderedDict()
+        self._refused = RefusedAnswers(log, clock)
 
     def pending(self, channel: str = "") -> tuple[ApprovalRow, ...]:
-        """Return the open questions, those of one channel's sessions if it is named."""
-        rows = (waiting.row for waiting in self._pending.values())
-        return tuple(row for row in rows if not channel or row.session.split("/")[1] == channel)
+        """Return the open questions: all, or those that belong on the surfaces of one channel."""
+        return tuple(waiting.row for waiting in self._pending.values() if waiting.belongs_to(channel))
 
-    async def ask(
-        self, session: Session, call_id: CallId, call: CanonicalCall, needs: NeedsApproval, seconds: float
-    ) -> Allowed | Denied:
-        """Put the question to whoever follows the session and wait for the answer, `seconds` at most."""
-        row = self._row(call_id, call, needs, seconds)
-        await session.record((Trust.GATEWAY, _requested(row)))
-        waiting = _Pending(row, asyncio.get_running_loop().create_future())
-        self._pending[row.approval] = waiting
-        self._hub.tell(session.id, Asked(session.id, pack(row)))
+    # --- asking ---------------------------------------------------------------------------------------
+
+    async def ask(self, matter: Matter, seconds: float) -> Allowed | Denied:
+        """Put the question to whoever may answer and wait, `seconds` at most; a refusal is on record on return.
+
+        A question about this call that the rows hold already, from before a restart, is put again as it stands, or
+        ends with what was answered to it.
+        """
+        turn = matter.session.turn
+        known = None if turn is None else turn.asked.get(matter.call.id)
+        if turn is None or known is None:
+            return await self._asked(matter, await self._begun(matter, seconds), f"within {seconds:.0f} s")
+        if known.lease != matter.canonical.digest():
+            return await matter.refuse("drifted", DRIFTED)
+        if self._clock.now() >= known.expires:
+            return await matter.refuse("no_answer", "Nobody answered in time.")
+        given = turn.approved.get(matter.call.id)
+        if given is not None:
+            return matter.allowed(given.by)
+        return await self._asked(matter, known, "in time")
+
+    async def _begun(self, matter: Matter, seconds: float) -> ApprovalRequested:
+        expires = self._clock.now() + int(seconds * 1000)
+        approval = secrets.token_hex(8)
+        fact = requested(matter.session, approval, matter.call.id, matter.canonical, matter.needs, expires)
+        await matter.session.record((Trust.GATEWAY, fact))
+        return fact
+
+    async def _asked(self, matter: Matter, fact: ApprovalRequested, how_long: str) -> Allowed | Denied:
+        session = matter.session
+        settled: asyncio.Future[Allowed | Denied] = asyncio.get_running_loop().create_future()
+        waiting = _Pending(matter, question(session, fact), settled, not asker_may_answer(session))
+        self._pending[fact.approval] = waiting
+        self._hub.tell(session.id, Asked(session.id, pack(waiting.row)), everywhere=waiting.elsewhere)
         decision = "withdrawn"
         try:
-            async with asyncio.timeout(seconds):
-                answer = await waiting.answered
-            decision = answer.choice
-        except TimeoutError:
-            decision = "lapsed"
-            return _denied(call, needs, "no_answer", "", f"Nobody answered within {seconds:.0f} s.")
+            if not await self._answered(waiting):
+                decision = "lapsed"
+                self._pending.pop(fact.approval)
+                return await matter.refuse("no_answer", f"Nobody answered {how_long}.")
+            decision = waiting.answering
+            return settled.result()
+        except asyncio.CancelledError as stopped:
+            decision = "" if SUSPEND in stopped.args else decision
+            raise
         finally:
-            self._pending.pop(row.approval, None)
-            self._hub.tell(session.id, Settled(session.id, row.approval, decision))
-        if answer.choice == "deny":
-            return _denied(call, needs, "denied_by_person", answer.by, answer.reason)
-        return await self._approved(session, call, needs, row, answer)
+            settled.cancel()
+            self._gone(waiting, decision)
 
-    def answer(self, given: AnswerApproval, session_channel: str, by: str, surface: str) -> ApprovalRow:
-        """Take a person's answer. `session_channel` limits whose questions may be answered; empty: all.
+    async def _answered(self, waiting: _Pending) -> bool:
+        """Wait for an answer that is on disk; False once the time is over, by either of two clocks.
 
-        Raises `AnswerRefused`.
+        The loop's clock stands still while a machine is suspended, the wall clock may be set.
         """
-        waiting = self._pending.get(given.approval)
-        if waiting is None or waiting.answered.done():
-            raise AnswerRefused("This question is not open any more: it was answered or has lapsed.")
-        if session_channel and waiting.row.session.split("/")[1] != session_channel:
-            raise AnswerRefused("This question belongs to another channel.")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + max(0.0, (waiting.row.expires - self._clock.now()) / 1000)
+        while not waiting.settled.done():
+            left = min(deadline - loop.time(), limits.APPROVAL_LOOK)
+            over = left <= 0 or self._clock.now() >= waiting.row.expires
+            if over and not waiting.answering:
+                return False
+            await asyncio.wait([waiting.settled], timeout=None if waiting.answering else left)
+        return True
+
+    def _gone(self, waiting: _Pending, decision: str) -> None:
+        approval, session = waiting.row.approval, waiting.matter.session.id
+        self._pending.pop(approval, None)
+        self._past[approval] = waiting.answering or decision
+        if len(self._past) > limits.QUESTIONS_REMEMBERED:
+            self._past.popitem(last=False)
+        if decision:  # what is only put aside goes on waiting
+            self._hub.tell(session, Settled(session, approval, decision), everywhere=waiting.elsewhere)
+
+    # --- answering ------------------------------------------------------------------------------------
+
+    async def answer(self, given: AnswerApproval, by: Answerer) -> None:
+        """Take a person's answer; return once it is on disk. Raises `AnswerRefused`, `RecordFailed`.
+
+        An answer that does not count is on record as well.
+        """
+        try:
+            recorded = self._take(given, by)
+        except AnswerRefused as error:
+            waiting = self._pending.get(given.approval)
+            session = "" if waiting is None else waiting.row.session
+            await self._refused.note(given.approval, session, by.person.principal, by.surface, str(error))
+            raise
+        await asyncio.shield(recorded)
+
+    def _take(self, given: AnswerApproval, by: Answerer) -> asyncio.Future[list[Stored]]:
+        waiting = self._open(given, by)
         if given.lease != waiting.row.lease:
             raise AnswerRefused("The answer is for another call than the one that waits.")
-        if given.choice == "30d" and waiting.row.tier != Tier.TWO:
+        if given.choice in ("30d", "session") and waiting.matter.needs.tier is not Tier.TWO:
             raise AnswerRefused("A Tier 3 call is approved once at a time; nothing is stored.")
-        waiting.answered.set_result(_Answer(given.choice, given.reason, by, surface))
-        return waiting.row
+        verdict, entries = _decided(waiting, given, by)
+        recorded = waiting.matter.session.begin(*entries)
+        waiting.answering = given.choice
+        recorded.add_done_callback(lambda done: self._recorded(waiting, verdict, done))
+        return recorded
 
-    async def _approved(
-        self, session: Session, call: CanonicalCall, needs: NeedsApproval, row: ApprovalRow, answer: _Answer
-    ) -> Allowed:
-        fact = PermissionApproved(
-            approval=row.approval,
-            call_id=row.call_id,
-            lease=row.lease,
-            action_keys=row.action_keys,
-            tier=row.tier,
-            scope=answer.choice,
-            by=answer.by,
-            surface=answer.surface,
-        )
-        await session.record((Trust.OWNER, fact))
-        if answer.choice == "30d":
+    def _open(self, given: AnswerApproval, by: Answerer) -> _Pending:
+        """Return the question that this person may answer now."""
+        if not by.person.role.may_answer:
+            raise AnswerRefused("Only owners and approvers answer questions.")
+        waiting = self._pending.get(given.approval)
+        if waiting is None or waiting.answering:
+            past = self._past.get(given.approval, "") if waiting is None else waiting.answering
+            raise AnswerRefused(f"This question is not open any more: {_SETTLED.get(past, _UNKNOWN)}.")
+        if self._clock.now() >= waiting.row.expires:
+            raise AnswerRefused("This question is not open any more: it has lapsed.")
+        if not waiting.belongs_to(by.only):
+            raise AnswerRefused("This question belongs to another channel.")
+        if self._four_eyes and waiting.row.principal == by.person.principal:
+            raise AnswerRefused(
+                "Whoever asked may not answer: four eyes are wanted.", hint="Another owner or approver answers."
+            )
+        return waiting
+
+    def _recorded(self, waiting: _Pending, verdict: Allowed | Denied, done: asyncio.Future[list[Stored]]) -> None:
+        """Let the turn go on, once what was answered is on disk; remember it where it is to be remembered."""
+        error = done.exception()
+        if error is None and waiting.answering in ("30d", "session"):
+            call = waiting.matter.canonical
             holder = Holder(call.agent, call.principal, call.channel)
-            for key in needs.keys:
-                self._store.remember(holder, key, self._clock.now(), answer.by)
-        return Allowed(needs.tier, needs.keys, "approval", answer.by)
-
-    def _row(self, call_id: CallId, call: CanonicalCall, needs: NeedsApproval, seconds: float) -> ApprovalRow:
-        return ApprovalRow(
-            approval=secrets.token_hex(8),
-            session=call.session,
-            call_id=call_id,
-            tool=call.tool,
-            command=command_line(call),
-            call=call.canonical().decode(),
-            lease=call.digest(),
-            action_keys=needs.keys,
-            tier=needs.tier.value,
-            reasons=needs.reasons,
-            expires=self._clock.now() + int(seconds * 1000),
-        )
+            session = call.session if waiting.answering == "session" else ""
+            for key in verdict.keys:
+                self._store.remember(holder, key, self._clock.now(), verdict.by, session=session)
+        if waiting.settled.done():
+            return
+        if error is None:
+            waiting.settled.set_result(verdict)
+        else:
+            waiting.settled.set_exception(error)
 
 
-def _requested(row: ApprovalRow) -> ApprovalRequested:
-    return ApprovalRequested(
+def _decided(
+    waiting: _Pending, given: AnswerApproval, by: Answerer
+) -> tuple[Allowed | Denied, tuple[tuple[Trust, Fact], ...]]:
+    """Return the verdict that an answer is, and its rows."""
+    matter, row, who = waiting.matter, waiting.row, by.person.principal
+    if given.choice == "deny":
+        reason = brief(given.reason)
+        denied = matter.denied("denied_by_person", reason, who)
+        return denied, refusal(matter.session, matter.call, denied)
+    fact = PermissionApproved(
         approval=row.approval,
         call_id=row.call_id,
-        call=row.call,
         lease=row.lease,
         action_keys=row.action_keys,
         tier=row.tier,
-        reasons=row.reasons,
-        expires=row.expires,
+        scope=given.choice,
+        by=who,
+        surface=by.surface,
     )
+    return matter.allowed(who), ((Trust.OWNER, fact),)
 
 
-def _denied(call: CanonicalCall, needs: NeedsApproval, rule: str, by: str, why: str) -> Denied:
-    said = denial(call, needs.tier)
-    return Denied(needs.tier, needs.keys, rule, f"{said} {why}".rstrip(), by)
+@dataclass(slots=True)
+class RefusedAnswers:
+    """Puts answers that did not count on record, `limits.ANSWERS_REFUSED` in a window at most."""
+
+    log: AuditLog
+    clock: Clock
+    _since: float = float("-inf")
+    _noted: int = 0
+
+    async def note(self, approval: str, session: str, by: str, surface: str, reason: str) -> None:
+        now = self.clock.monotonic()
+        if now - self._since >= limits.ANSWERS_REFUSED_WINDOW:
+            self._since, self._noted = now, 0
+        self._noted += 1
+        if self._noted > limits.ANSWERS_REFUSED:
+            return
+        named, _ = clip(clean(approval), limits.APPROVAL_ID)
+        fact = ApprovalRefused(approval=named, asked_in=session, by=by, surface=surface, reason=reason)
+        await self.log.append(OPERATIONS, (Trust.GATEWAY, fact))

@@ -6,27 +6,47 @@ The channel of a message is the connection's: nothing in a frame can name anothe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
 
+from wirken.domain import limits
 from wirken.domain.errors import ProtocolError, Refused, WirkenError
-from wirken.domain.ids import TERMINAL, WEBCHAT, RoleName
+from wirken.domain.ids import TERMINAL, WEBCHAT, BadIdentifier, ChannelId, RoleName
+from wirken.domain.people import THE_OWNER, has_senders, platform
+from wirken.domain.text import clip
+from wirken.gateway.approvals import Answerer, Approvals
 from wirken.gateway.desk import Asker, Desk
 from wirken.gateway.hub import Hub, Surface
 from wirken.gateway.intake import Intake
 from wirken.gateway.log import RecordFailed
+from wirken.gateway.people import People, TurnedAway
 from wirken.gateway.router import RUNNER, Wish
 from wirken.gateway.wings import Wings
-from wirken.ipc.calls.operator import OperatorQuestion, WebQuestion
-from wirken.ipc.frames import Conversing, Inbound, Rejected
-from wirken.ipc.link import Emit, Link
+from wirken.ipc.calls.operator import (
+    Acknowledged,
+    ChannelQuestion,
+    OperatorQuestion,
+    ReadRows,
+    WatchApprovals,
+    WebQuestion,
+)
+from wirken.ipc.frames import Asked, Conversing, Inbound, Rejected
+from wirken.ipc.link import Emit, Link, pack
 
 _log: Final = logging.getLogger("wirken.gateway")
+_NAME: Final = limits.PATH
+"""Characters of any name in a message; a workspace's path is the longest. What each may be, its reader decides."""
 _operator: Final[msgspec.msgpack.Decoder[OperatorQuestion]] = msgspec.msgpack.Decoder(OperatorQuestion)
+_channel: Final[msgspec.msgpack.Decoder[ChannelQuestion]] = msgspec.msgpack.Decoder(ChannelQuestion)
 _web: Final[msgspec.msgpack.Decoder[WebQuestion]] = msgspec.msgpack.Decoder(WebQuestion)
+
+CHANNEL: Final = "channel"
+_BROKEN: Final = "Something is wrong here just now. Please try again later."
 
 
 @dataclass(slots=True)
@@ -55,6 +75,7 @@ class SurfacePeer:
     asker: Asker
     surface: Surface | None = None
     _taking: set[asyncio.Task[None]] = field(default_factory=set)
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(limits.ROW_READS))
 
     @property
     def is_operator(self) -> bool:
@@ -66,11 +87,18 @@ class SurfacePeer:
             asked = decoder.decode(question)
         except (msgspec.DecodeError, RecursionError):
             raise Refused("This role may not ask that.") from None
+        if isinstance(asked, WatchApprovals) and self.surface is not None:
+            self.surface.watches = True
+        if isinstance(asked, ReadRows):
+            async with self._reading:
+                return await self.desk.answer(asked, self.asker)
         return await self.desk.answer(asked, self.asker)
 
     def received(self, link: Link, frame: Conversing) -> None:
         if not isinstance(frame, Inbound) or self.surface is None:
             raise ProtocolError("A surface sends messages only.")
+        if max(map(len, (frame.platform_id, frame.conversation, frame.agent, frame.runner, frame.workspace))) > _NAME:
+            raise ProtocolError("A surface sent a name that is none.")
         task = asyncio.get_running_loop().create_task(self._take(self.surface, frame))
         self._taking.add(task)
         task.add_done_callback(self._taking.discard)
@@ -79,18 +107,97 @@ class SurfacePeer:
         self.hub.detach(link)
 
     async def _take(self, surface: Surface, message: Inbound) -> None:
-        try:
-            surface.tell(await self.intake.accept(surface, message, self._wish(message)))
-        except RecordFailed as error:
-            surface.tell(Rejected(message.platform_id, str(error), error.advice))
-            self.intake.failed()
-        except WirkenError as error:
-            surface.tell(Rejected(message.platform_id, str(error), error.advice))
+        with _telling(surface, message, self.intake):
+            accepted = await self.intake.accept(surface, message, self._wish(message), THE_OWNER)
+            surface.tell(accepted)
+            for row in self.desk.approvals.pending():  # questions that waited before anybody looked on
+                if self.is_operator and row.session == accepted.session:
+                    surface.tell(Asked(row.session, pack(row)))
 
     def _wish(self, message: Inbound) -> Wish:
         if not self.is_operator:
             return Wish()
         return Wish(message.interactive, RoleName(message.runner) if message.runner else RUNNER, message.workspace)
+
+
+@dataclass(slots=True)
+class ChannelPeer:
+    """The adapter of a platform: it says which account wrote, and the owner's list says who that is.
+
+    Of a message it decides the conversation, the sender and the text; what only a terminal may wish for is not read.
+    """
+
+    channel: ChannelId
+    hub: Hub
+    intake: Intake
+    people: People
+    approvals: Approvals
+    surface: Surface | None = None
+    _taking: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
+        try:
+            asked = _channel.decode(question)
+        except (msgspec.DecodeError, RecursionError):
+            raise Refused("This role may not ask that.") from None
+        pressed = await self.people.who(self.channel, asked.sender)
+        by = Answerer(pressed, f"{self.channel}:{asked.sender}", self.channel)
+        await self.approvals.answer(asked.answer, by)
+        return Acknowledged()
+
+    def received(self, link: Link, frame: Conversing) -> None:
+        if not isinstance(frame, Inbound) or self.surface is None:
+            raise ProtocolError("A channel sends messages only.")
+        if len(self._taking) >= limits.CHANNEL_MESSAGES:
+            raise ProtocolError("The channel sends more at once than can be taken.")
+        task = asyncio.get_running_loop().create_task(self._take(self.surface, frame))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
+
+    def lost(self, link: Link) -> None:
+        self.hub.detach(link)
+
+    async def _take(self, surface: Surface, message: Inbound) -> None:
+        with _telling(surface, message, self.intake):
+            met = await self.people.meet(self.channel, message)
+            if isinstance(met, TurnedAway):
+                surface.tell(Rejected(message.platform_id, met.said, ""))
+                return
+            surface.tell(await self.intake.accept(surface, _heard(message), Wish(), met))
+
+
+def _heard(message: Inbound) -> Inbound:
+    """Return what of a platform's message counts; a name that is too long is cut, not refused."""
+    name, _ = clip(message.sender_name, limits.SENDER_NAME)
+    return replace(message, sender_name=name, agent="", interactive=True, runner="", workspace="")
+
+
+@contextlib.contextmanager
+def _telling(surface: Surface, message: Inbound, intake: Intake) -> Iterator[None]:
+    """Tell the surface why its message was not taken; a record that cannot be written ends the gateway.
+
+    What is wrong with our disk is no platform's business.
+    """
+    try:
+        yield
+    except RecordFailed as error:
+        ours = not has_senders(surface.channel)
+        reason, advice = (str(error), error.advice) if ours else (_BROKEN, "")
+        surface.tell(Rejected(message.platform_id, reason, advice))
+        intake.failed()
+    except WirkenError as error:
+        surface.tell(Rejected(message.platform_id, str(error), error.advice))
+
+
+def channel_of(role: RoleName) -> ChannelId:
+    """Return the channel that a proven role `channel-<name>` speaks for. Raises `ProtocolError`."""
+    kind, _, name = role.partition("-")
+    try:
+        if kind != CHANNEL:
+            raise BadIdentifier("This is no channel's role.")
+        return platform(name)
+    except BadIdentifier:
+        raise ProtocolError("This role has no business at the gateway.") from None
 
 
 def surface_peer(hub: Hub, intake: Intake, desk: Desk, *, operator: bool) -> SurfacePeer:
@@ -99,10 +206,13 @@ def surface_peer(hub: Hub, intake: Intake, desk: Desk, *, operator: bool) -> Sur
     return SurfacePeer(hub, intake, desk, asker)
 
 
-def attach(peer: SurfacePeer, link: Link) -> None:
+def attach(peer: SurfacePeer | ChannelPeer, link: Link) -> None:
     """Let a surface hear of its sessions. A link that is lost already needs nothing."""
     if link.closed.is_set():
         return
-    channel = TERMINAL if peer.is_operator else WEBCHAT
-    peer.surface = Surface(link, channel, whole_channel=not peer.is_operator)
+    if isinstance(peer, ChannelPeer):
+        peer.surface = Surface(link, peer.channel, whole_channel=True)
+    else:
+        channel = TERMINAL if peer.is_operator else WEBCHAT
+        peer.surface = Surface(link, channel, whole_channel=not peer.is_operator, answers_for_others=True)
     peer.hub.attach(peer.surface)

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 import msgspec
 
 from wirken import __version__
 from wirken.config.paths import Paths
+from wirken.domain import limits
 from wirken.domain.clock import Clock
 from wirken.domain.errors import Refused, WirkenError
-from wirken.domain.events import GrantRevoked, PermissionApproved, SessionClosed, Trust
+from wirken.domain.events import SessionClosed, Trust
 from wirken.domain.ids import (
     OPERATIONS,
     OWNER,
-    ActionKey,
-    AgentId,
-    ChannelId,
-    PrincipalId,
     SessionId,
     parse_session,
 )
+from wirken.domain.people import THE_OWNER
 from wirken.gateway.agent.attest import AsksVault
-from wirken.gateway.approvals import Approvals
+from wirken.gateway.approvals import Answerer, Approvals
+from wirken.gateway.bounds import Bounds
+from wirken.gateway.grants import Grants
 from wirken.gateway.intake import Intake
 from wirken.gateway.log import AuditLog
+from wirken.gateway.operations import Operations
+from wirken.gateway.people import People
 from wirken.gateway.router import Router
-from wirken.gateway.store import Holder, StateStore
+from wirken.gateway.store import StateStore
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls import operator as ask
+from wirken.ipc.calls.policy import ShowPolicy
 from wirken.ipc.calls.runner import SandboxReport
+from wirken.ipc.calls.senders import AllowSender, BlockSender, ListSenders, OfferPairing, RemoveSender
 from wirken.ipc.calls.vault import AgentKey, HeadReply, KeyReply, LastHead, VaultReport, VaultStatus
-from wirken.permissions import rules
 from wirken.record.canonical import title_of
 from wirken.record.reader import RecordReader
 from wirken.record.verify import Known, Report, Status, verify_session
-
-ROWS_PER_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,12 @@ class Desk:
 
     paths: Paths
     log: AuditLog
+    operations: Operations
     store: StateStore
     approvals: Approvals
+    grants: Grants
+    people: People
+    bounds: Bounds
     intake: Intake
     router: Router
     wings: Wings
@@ -75,17 +81,26 @@ class Desk:
                 return await self._verify(self._allowed(session, asker))
             case ask.CloseSession(session):
                 return await self._close(self._allowed(session, asker))
-            case ask.PendingApprovals():
-                return ask.ApprovalRows(self.approvals.pending(asker.only))
-            case ask.AnswerApproval():
-                self.approvals.answer(question, asker.only, OWNER, asker.surface)
-                return ask.Acknowledged()
+            case ask.PendingApprovals() | ask.WatchApprovals() | ask.AnswerApproval():
+                return await self._approvals(question, asker)
             case ask.StopTurn(session):
                 return self._stop(self._allowed(session, asker))
             case ask.ListGrants() | ask.ApproveGrant() | ask.RevokeGrant():
-                return await self._grants(question)
-            case ask.GatewayStatus():
-                return await self._status()
+                reply = await self.grants.answer(question)
+                await self.operations.attest()
+                return reply
+            case ask.GatewayStatus() | ShowPolicy():
+                return self.bounds.report() if isinstance(question, ShowPolicy) else await self._status()
+            case ListSenders() | AllowSender() | BlockSender() | RemoveSender() | OfferPairing():
+                return await self.people.answer(question, asker.surface, pending_only=bool(asker.only))
+
+    async def _approvals(
+        self, question: ask.PendingApprovals | ask.WatchApprovals | ask.AnswerApproval, asker: Asker
+    ) -> msgspec.Struct:
+        if isinstance(question, ask.AnswerApproval):
+            await self.approvals.answer(question, Answerer(THE_OWNER, asker.surface, asker.only))
+            return ask.Acknowledged()
+        return ask.ApprovalRows(self.approvals.pending(asker.only))
 
     # --- reading --------------------------------------------------------------------------------------
 
@@ -117,9 +132,20 @@ class Desk:
         )
 
     def _rows(self, session: SessionId, first_seq: int) -> ask.RowPage:
+        """Return the rows from `first_seq` on that one answer can hold: at least one, if there is one."""
+        if not 0 <= first_seq <= limits.ROW_NUMBER:
+            raise Refused("A row's number is a whole number from 0 to 2^53.")
         reader = RecordReader(self.paths.audit_db)
         try:
-            return ask.RowPage(tuple(row.payload for row in reader.rows(session, first_seq, ROWS_PER_PAGE)))
+            found: list[bytes] = []
+            size = 0
+            with contextlib.closing(reader.rows(session, first_seq, limits.ROWS_PER_PAGE)) as rows:
+                for row in rows:
+                    size += len(row.payload)
+                    if found and size > limits.ROW_PAGE:
+                        break
+                    found.append(row.payload)
+            return ask.RowPage(tuple(found))
         finally:
             reader.close()
 
@@ -155,6 +181,7 @@ class Desk:
         if session.turn is not None or session.waiting:
             raise Refused("A turn runs in this session.", hint="Wait for it, or stop it first.")
         await session.record((Trust.OWNER, SessionClosed(by=OWNER)))
+        self.store.forget_session(session_id)
         session.unattested = True
         await self.intake.attest_now(session)
         return ask.Acknowledged("Closed.")
@@ -164,52 +191,6 @@ class Desk:
         if running is None or not self.intake.stop(running):
             return ask.Acknowledged("No turn runs in this session.")
         return ask.Acknowledged("Stopped.")
-
-    async def _grants(self, question: ask.ListGrants | ask.ApproveGrant | ask.RevokeGrant) -> msgspec.Struct:
-        if isinstance(question, ask.ListGrants):
-            return ask.GrantRows(
-                tuple(
-                    ask.GrantRow(
-                        agent=grant.holder.agent,
-                        principal=grant.holder.principal,
-                        channel=grant.holder.channel,
-                        action_key=grant.key,
-                        approved=grant.approved,
-                        expires=grant.expires,
-                        by=grant.by,
-                    )
-                    for grant in self.store.grants(self.clock.now())
-                )
-            )
-        holder = Holder(AgentId(question.agent), PrincipalId(question.principal), ChannelId(question.channel))
-        key = ActionKey(question.action_key)
-        if isinstance(question, ask.ApproveGrant):
-            return await self._grant(holder, key)
-        if not self.store.is_granted(holder, key, self.clock.now()):
-            raise Refused("There is no such grant.", hint="`wirken permissions list` shows them.")
-        revoked = GrantRevoked(
-            agent=holder.agent, principal=holder.principal, channel=holder.channel, action_key=key, by=OWNER
-        )
-        await self.log.append(OPERATIONS, (Trust.OWNER, revoked))
-        self.store.revoke(holder, key)
-        return ask.Acknowledged("Revoked.")
-
-    async def _grant(self, holder: Holder, key: ActionKey) -> ask.Acknowledged:
-        if not rules.may_be_remembered(key):
-            raise Refused("This key is Tier 3: it is asked for every time and never stored.")
-        fact = PermissionApproved(
-            approval="",
-            call_id="",
-            lease="",
-            action_keys=(key,),
-            tier="tier2",
-            scope="30d",
-            by=OWNER,
-            surface=f"terminal for {holder.agent}/{holder.principal}/{holder.channel}",
-        )
-        await self.log.append(OPERATIONS, (Trust.OWNER, fact))
-        self.store.remember(holder, key, self.clock.now(), OWNER)
-        return ask.Acknowledged("Remembered for 30 days.")
 
     async def _status(self) -> ask.GatewayReport:
         try:

@@ -12,9 +12,9 @@ from typing import Final
 from wirken.domain import limits
 from wirken.domain.errors import WirkenError
 from wirken.domain.events import PeerRefused, Trust
-from wirken.domain.ids import OPERATIONS, RoleName
+from wirken.domain.ids import RoleName
 from wirken.domain.text import shown
-from wirken.gateway.log import AuditLog
+from wirken.gateway.operations import Operations
 from wirken.ipc import handshake, peer
 from wirken.ipc.calls.vault import KeyReply, PeerKey
 from wirken.ipc.lifeline import Lifeline
@@ -35,7 +35,7 @@ class Door:
     process's view, and the kernel's word on the uid is the proof (docs/adr/0003).
     """
 
-    log: AuditLog
+    operations: Operations
     lifeline: Lifeline
     seed: handshake.Identity
     lockout: peer.Lockout
@@ -90,4 +90,5 @@ class Door:
         if not self.lockout.worth_a_row():
             return
         _log.warning("refused a connection on %s: %s", socket_name, reason)
-        await self.log.append(OPERATIONS, (Trust.GATEWAY, PeerRefused(peer=socket_name, reason=shown(reason))))
+        await self.operations.record((Trust.GATEWAY, PeerRefused(peer=socket_name, reason=shown(reason))))
+        await self.operations.attest()

@@ -7,26 +7,37 @@ import logging
 import os
 import socket
 
+import msgspec
+
 from wirken import __version__
 from wirken.config.load import Loaded
 from wirken.config.paths import Paths
-from wirken.domain.actions import CanonicalCall, Verdict
+from wirken.config.policy_file import Organisation
+from wirken.config.programs import Installed
+from wirken.domain.actions import Allowed, CanonicalCall, NeedsApproval, Place, Verdict
 from wirken.domain.clock import Clock
-from wirken.domain.errors import ProtocolError, WirkenError
+from wirken.domain.errors import WirkenError
 from wirken.domain.events import ConfigurationRead, GatewayStarted, GatewayStopped, Trust
-from wirken.domain.ids import OPERATIONS, RoleName
+from wirken.domain.ids import ActionKey, RoleName
 from wirken.gateway.agent.dispatch import Dispatcher
 from wirken.gateway.agent.model import OUTBOUND, Answer, ask_model
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.agent.turn import TurnRunner
 from wirken.gateway.approvals import Approvals
-from wirken.gateway.connection import SurfacePeer, WingPeer, attach, surface_peer
+from wirken.gateway.bounds import Bounds
+from wirken.gateway.connection import ChannelPeer, SurfacePeer, WingPeer, attach, channel_of, surface_peer
 from wirken.gateway.desk import Desk
 from wirken.gateway.door import OPERATOR, Door
+from wirken.gateway.flagging import warnings
+from wirken.gateway.grants import Grants
 from wirken.gateway.hub import Hub
 from wirken.gateway.intake import Intake
 from wirken.gateway.log import AuditLog
+from wirken.gateway.operations import Operations
+from wirken.gateway.people import People
 from wirken.gateway.router import RUNNER, Router
+from wirken.gateway.seating import Seating
+from wirken.gateway.senders import SenderStore
 from wirken.gateway.sessions import Session, Sessions
 from wirken.gateway.store import StateStore
 from wirken.gateway.tools.carry import Carrier
@@ -39,42 +50,60 @@ from wirken.ipc.handshake import Identity
 from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.link import Link, Receiver
 from wirken.permissions.decide import decide
-from wirken.permissions.gates import GATES
+from wirken.permissions.gates import gates
+from wirken.record.reader import RecordReader
 
 _log = logging.getLogger("wirken.gateway")
 WEB = RoleName("web")
+_SWITCHED_OFF = SandboxReport(
+    kind="none",
+    limits="",
+    reason="sandbox.mode is off in config.toml, so no command is run.",
+    fix="Set sandbox.mode to 'bubblewrap' and start again.",
+)
 _UNKNOWN = SandboxReport(kind="none", limits="", reason="The runner has not reported yet.", fix="")
 
 
 class House:
     """The gateway's parts. `failed` is set when it must end because it cannot go on safely."""
 
-    def __init__(self, paths: Paths, loaded: Loaded, clock: Clock, lifeline: Lifeline) -> None:
+    def __init__(
+        self, paths: Paths, loaded: Loaded, policy: Organisation | None, clock: Clock, lifeline: Lifeline
+    ) -> None:
         self.paths, self.loaded, self.clock, self.lifeline = paths, loaded, clock, lifeline
         self.failed = asyncio.Event()
-        self.hub, self.wings = Hub(), Wings()
+        self.hub, self.wings, self.programs = Hub(), Wings(), Installed()
         self.log = AuditLog(self.paths.audit_db, self.clock, self.failed.set)
+        self.operations = Operations(self.log, self.lifeline.vault)
         self.store = StateStore(self.paths.state_db)
+        self.people = People(SenderStore(self.paths.state_db), self.log, self.clock)
         self.router = Router(self.loaded.config, self.paths)
-        self.approvals = Approvals(self.hub, self.store, self.clock)
+        self.approvals = Approvals(
+            self.hub, self.store, self.clock, self.log, four_eyes=self.loaded.config.permissions.four_eyes
+        )
         tools = catalogue()
-        dispatcher = Dispatcher(self.log, tools, self._decide, self.approvals, Carrier(self.wings))
+        self.bounds = Bounds(self.loaded.config, policy, tools, self.log, self.clock)
+        dispatcher = Dispatcher(self.log, tools, self._decide, self.approvals, Carrier(self.wings), self._place)
         self.intake = Intake(
             log=self.log,
             sessions=Sessions(self.log),
             router=self.router,
+            seating=Seating(self.router, self.people, tools, self._runner_known),
+            bounds=self.bounds,
             hub=self.hub,
-            turns=TurnRunner(dispatcher, self._ask, self.clock),
-            tools=tools,
+            turns=TurnRunner(dispatcher, self._ask, self.clock, self.bounds.model),
             vault=self.lifeline.vault,
             failed=self.failed.set,
-            runner_known=self._runner_known,
         )
         self.desk = Desk(
             paths=self.paths,
             log=self.log,
+            operations=self.operations,
             store=self.store,
             approvals=self.approvals,
+            grants=Grants(self.store, self.intake.sessions, self.log, self.clock),
+            people=self.people,
+            bounds=self.bounds,
             intake=self.intake,
             router=self.router,
             wings=self.wings,
@@ -86,10 +115,12 @@ class House:
 
     async def run(self, listener: socket.socket, operators: socket.socket, owner_uid: int) -> None:
         """Serve until the supervisor says stop or the record fails."""
-        self.log.observers.append(self.hub.committed)
+        self.log.observers.extend((self.hub.committed, self.bounds.committed))
+        await asyncio.to_thread(self._count)
         self.log.start()
         await self._opened()
         door = self._door(await self.lifeline.identity(), owner_uid)
+        await self.operations.attest()
         loop = asyncio.get_running_loop()
         serving = [
             loop.create_task(door.serve(listener, operators=False)),
@@ -110,10 +141,19 @@ class House:
         else:
             await self._closed()
 
+    def _count(self) -> None:
+        """Read from the record what is used of the budgets. Raises `RecordDamaged`."""
+        since = self.bounds.counted_since
+        if since is not None:
+            reader = RecordReader(self.paths.audit_db)
+            try:
+                self.bounds.read(reader.since(since))
+            finally:
+                reader.close()
+
     async def _opened(self) -> None:
         config = self.loaded.config
-        await self.log.append(
-            OPERATIONS,
+        await self.operations.record(
             (Trust.GATEWAY, GatewayStarted(version=__version__, config_sha256=self.loaded.sha256)),
             (
                 Trust.OWNER,
@@ -121,19 +161,22 @@ class House:
                     config_sha256=self.loaded.sha256,
                     agents=tuple(config.agents),
                     models=tuple(agent.model for agent in config.agents.values()),
+                    policy_sha256=self.bounds.policy_sha256,
                 ),
             ),
         )
 
     async def _closed(self) -> None:
         await self.intake.close()
-        await self.log.append(OPERATIONS, (Trust.GATEWAY, GatewayStopped(reason="asked to stop")))
+        await self.operations.record((Trust.GATEWAY, GatewayStopped(reason="asked to stop")))
+        await self.operations.attest()
         self.log.close()
+        self.people.store.close()
         self.store.close()
 
     def _door(self, identity: Identity, owner_uid: int) -> Door:
         return Door(
-            log=self.log,
+            operations=self.operations,
             lifeline=self.lifeline,
             seed=identity,
             lockout=peer.Lockout(self.clock),
@@ -150,10 +193,10 @@ class House:
             return surface_peer(self.hub, self.intake, self.desk, operator=role == OPERATOR)
         if role == OUTBOUND or role.partition("-")[0] == RUNNER:
             return WingPeer(self.wings)
-        raise ProtocolError("This role has no business at the gateway.")
+        return ChannelPeer(channel_of(role), self.hub, self.intake, self.people, self.approvals)
 
     async def _welcome(self, link: Link) -> None:
-        if isinstance(link.receiver, SurfacePeer):
+        if isinstance(link.receiver, SurfacePeer | ChannelPeer):
             attach(link.receiver, link)
             return
         if link.peer == RUNNER:
@@ -165,6 +208,8 @@ class House:
             report = await link.call(SandboxStatus(), SandboxReport)
         except WirkenError as error:
             report = SandboxReport(kind="none", limits="", reason=str(error), fix=error.advice)
+        if self.loaded.config.sandbox.mode == "off":
+            report = _SWITCHED_OFF
         self.desk.sandbox = report
         self.router.sandbox = "bubblewrap" if report.kind == "bubblewrap" else "none"
 
@@ -180,7 +225,26 @@ class House:
 
     def _decide(self, call: CanonicalCall, seat: Seat) -> Verdict:
         now = self.clock.now()
-        return decide(call, GATES, lambda key: self.store.is_granted(seat.holder, key, now))
+        bounding = gates(self.bounds.snapshot(call))
+        profile = self.loaded.config.permissions.exec
+
+        def granted(key: ActionKey) -> bool:
+            return self.store.is_granted(seat.holder, key, now, seat.session)
+
+        verdict = decide(call, bounding, granted, profile, self.programs)
+        if isinstance(verdict, Allowed) and verdict.rule == "grant":
+            self.store.use(seat.holder, verdict.keys, now, seat.session)
+        return self._warned(verdict, seat)
+
+    def _warned(self, verdict: Verdict, seat: Seat) -> Verdict:
+        """Tell a person who is asked what looked suspicious in what the model has read."""
+        session = self.intake.sessions.in_memory(seat.session)
+        if session is None or not isinstance(verdict, NeedsApproval):
+            return verdict
+        return msgspec.structs.replace(verdict, reasons=(*verdict.reasons, *warnings(tuple(session.flags))))
+
+    def _place(self, seat: Seat) -> Place:
+        return msgspec.structs.replace(seat.place, sandbox=self.router.sandbox)
 
     async def _ask(self, seat: Seat, session: Session, messages: bytes, tools: bytes) -> Answer:
         def shown(text: str) -> None:

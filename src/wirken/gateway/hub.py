@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
+from wirken.domain.errors import WirkenError
 from wirken.domain.ids import ChannelId, SessionId
 from wirken.gateway.log import Stored
-from wirken.ipc.frames import Conversing, Row
+from wirken.ipc.frames import Asked, Conversing, Row, Settled
 from wirken.ipc.link import Link, LinkLost
+
+_log: Final = logging.getLogger("wirken.gateway")
 
 
 @dataclass(slots=True)
@@ -19,16 +24,22 @@ class Surface:
     channel: ChannelId
     whole_channel: bool
     sessions: set[SessionId] = field(default_factory=set)
+    watches: bool = False
+    """Hears of every question to a person, whatever the session."""
+    answers_for_others: bool = False
+    """Hears of questions whose askers may not answer them."""
 
     def follows(self, session: SessionId) -> bool:
         return session in self.sessions or (self.whole_channel and session.split("/")[1] == self.channel)
 
     def tell(self, frame: Conversing) -> None:
-        """Send; a surface that is gone needs nothing."""
+        """Send. A surface that is gone needs nothing, and a frame that cannot be sent holds nobody up."""
         try:
             self.link.send(frame)
         except LinkLost:
             return
+        except WirkenError as error:
+            _log.warning("a %s frame for %s was dropped: %s", type(frame).__name__, self.channel, error)
 
 
 class Hub:
@@ -38,6 +49,14 @@ class Hub:
         self._surfaces: list[Surface] = []
 
     def attach(self, surface: Surface) -> None:
+        """Let a surface hear of its sessions.
+
+        There is one page: a newer link of it takes the place of the older one, which is dropped with all it holds.
+        """
+        if surface.whole_channel:
+            for older in [one for one in self._surfaces if one.whole_channel and one.channel == surface.channel]:
+                self.detach(older.link)
+                older.link.drop()
         self._surfaces.append(surface)
 
     def detach(self, link: Link) -> None:
@@ -46,10 +65,15 @@ class Hub:
     def following(self, session: SessionId) -> Iterable[Surface]:
         return [surface for surface in self._surfaces if surface.follows(session)]
 
-    def tell(self, session: SessionId, frame: Conversing) -> None:
-        """Send a frame to everyone who follows the session."""
+    def tell(self, session: SessionId, frame: Conversing, *, everywhere: bool = False) -> None:
+        """Send a frame to everyone who follows the session, and of a question to those who watch.
+
+        `everywhere`: also to the surfaces that answer where the asker may not.
+        """
+        asking = isinstance(frame, Asked | Settled)
         for surface in self._surfaces:
-            if surface.follows(session):
+            others = (asking and surface.watches) or (everywhere and surface.answers_for_others)
+            if others or surface.follows(session):
                 surface.tell(frame)
 
     def committed(self, stored: Stored) -> None:

@@ -5,32 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from wirken.domain import limits
 from wirken.domain.errors import Refused, UsageError, WirkenError
-from wirken.domain.events import Fact, SessionOpened, Trust, TurnEnded, TurnResumed, UserMessageFact
-from wirken.domain.ids import OWNER, TERMINAL, BadIdentifier, SessionId, conversation_id, session_id
-from wirken.domain.text import clean
-from wirken.gateway.agent.assemble import system_prompt, tools_offered
-from wirken.gateway.agent.attest import AsksVault, attest
-from wirken.gateway.agent.turn import TurnRunner, leftovers
+from wirken.domain.events import StopRequested, Trust, TurnEnded, TurnResumed
+from wirken.domain.ids import TERMINAL, BadIdentifier, SessionId, conversation_id, session_id
+from wirken.domain.people import Person, Role
+from wirken.gateway.agent.attest import AsksVault, attest, vouch
+from wirken.gateway.agent.turn import Suspended, TurnRunner, leftovers
+from wirken.gateway.approvals import SUSPEND
+from wirken.gateway.bounds import Bounds
 from wirken.gateway.hub import Hub, Surface
 from wirken.gateway.log import AuditLog, RecordFailed
+from wirken.gateway.past import RecordTampered
 from wirken.gateway.router import Router, Wish
+from wirken.gateway.seating import Seating
 from wirken.gateway.sessions import Session, SessionIsClosed, Sessions
-from wirken.gateway.tools.catalogue import Tool
 from wirken.ipc.frames import Accepted, Inbound, Over
+from wirken.ipc.vault_wire import VaultLost
 from wirken.record.canonical import Unreadable
 
 _log = logging.getLogger("wirken.gateway")
-_CRASHED: Final = "The gateway ended while this ran; the outcome is unknown. It was not run again."
+_CRASHED = "The gateway ended while this ran; the outcome is unknown. It was not run again."
 
 
 class TooMuch(Refused):
     """A message that is too long, or one too many."""
+
+
+class NothingRuns(Refused):
+    """Somebody said `/stop` where no turn runs."""
 
 
 @dataclass(slots=True)
@@ -40,13 +46,12 @@ class Intake:
     log: AuditLog
     sessions: Sessions
     router: Router
+    seating: Seating
+    bounds: Bounds
     hub: Hub
     turns: TurnRunner
-    tools: dict[str, Tool]
     vault: AsksVault
     failed: Callable[[], None]
-    runner_known: Callable[[], Awaitable[None]]
-    """Waits, once, until it is known whether commands can be run here."""
     _wishes: dict[tuple[SessionId, int], Wish] = field(default_factory=dict)
     _drains: dict[SessionId, asyncio.Task[None]] = field(default_factory=dict)
     _unrecovered: set[SessionId] = field(default_factory=set)
@@ -56,21 +61,25 @@ class Intake:
     def __post_init__(self) -> None:
         self._unrecovered = set(self.log.unfinished())
 
-    async def accept(self, surface: Surface, message: Inbound, wish: Wish) -> Accepted:
-        """Put the message on record and queue its turn; return once its row is on disk.
+    async def accept(self, surface: Surface, message: Inbound, wish: Wish, speaker: Person) -> Accepted:
+        """Put the message of `speaker` on record and queue its turn; return once its row is on disk.
 
         A message whose platform id is known gets the stored row again. Raises `Refused`, `UsageError`,
         `RecordFailed`.
         """
         _check(message)
-        await self.runner_known()
+        await self.seating.runner_known()
         agent = self.router.agent(message.agent)
         session = self.sessions.get(session_id(agent, surface.channel, conversation_id(message.conversation)))
         if message.platform_id not in session.seen:
+            if is_stop(message.text):
+                return await self._stop_said(surface, session, message, speaker)
+            await self.bounds.message(speaker.principal, surface.channel)
             await self._ready_for_more(session)
+        await vouch(self.vault, session)
         known = session.seen.get(message.platform_id)
         if known is None:
-            known = await self._record(session, message, wish)
+            known = await self._record(session, message, wish, speaker)
         else:
             await self.log.flushed()
         surface.sessions.add(session.id)
@@ -88,42 +97,12 @@ class Intake:
         if len(session.waiting) >= limits.TURN_QUEUE:
             raise TooMuch(f"{limits.TURN_QUEUE} messages wait in this conversation already.")
 
-    async def _record(self, session: Session, message: Inbound, wish: Wish) -> int:
-        entries: list[tuple[Trust, Fact]] = []
-        if not session.opened:
-            opened = SessionOpened(
-                agent=session.agent,
-                channel=session.channel,
-                conversation=session.id.split("/")[2],
-                principal=OWNER,
-                workspace=self.router.workspace(session.agent, wish),
-            )
-            entries.append((Trust.GATEWAY, opened))
-        if session.turn is None and not session.waiting:
-            entries += self._preamble(session)
-        said = UserMessageFact(
-            text=clean(message.text),
-            principal=OWNER,
-            sender=clean(message.sender),
-            sender_name=clean(message.sender_name),
-            platform_id=message.platform_id,
-        )
-        done = session.begin(*entries, (Trust.OWNER, said), unfinished=True)
+    async def _record(self, session: Session, message: Inbound, wish: Wish, speaker: Person) -> int:
+        done = session.begin(*self.seating.said(session, message, wish, speaker), unfinished=True)
         seq = session.seen[message.platform_id]
         self._wishes[session.id, seq] = wish
         await asyncio.shield(done)
         return seq
-
-    def _preamble(self, session: Session) -> list[tuple[Trust, Fact]]:
-        """Return the rows for a system prompt or tool list that is not the one on record."""
-        prompt = system_prompt(self.router.config.agent(session.agent).instructions)
-        offered = tools_offered(self.tools, sandbox=self.router.sandbox != "none")
-        changed: list[tuple[Trust, Fact]] = []
-        if session.prompt != prompt.text:
-            changed.append((Trust.GATEWAY, prompt))
-        if session.tools != offered:
-            changed.append((Trust.GATEWAY, offered))
-        return changed
 
     # --- running turns --------------------------------------------------------------------------------
 
@@ -177,14 +156,18 @@ class Intake:
     async def _turn(self, session: Session) -> None:
         open_turn = session.turn
         seq = open_turn.message_seq if open_turn is not None else session.waiting[0]
-        seat = self.router.seat(session, self._wishes.pop((session.id, seq), _after_a_restart(session)))
+        seat = await self.seating.seat(session, self._wishes.pop((session.id, seq), _after_a_restart(session)))
         running = asyncio.get_running_loop().create_task(self.turns.run(session, seat))
         await asyncio.sleep(0)  # it has put its start on record by now; what was not started could not be ended
         session.task = running
         if self._closing.is_set():
-            self.stop(session)
+            self._put_aside(session)
         try:
             ended = await running
+        except Suspended:
+            session.unattested = True  # so that the question, too, is signed for as long as it waits
+            await self.attest_now(session)
+            return
         finally:
             session.task = None
         reason = ended.reason
@@ -218,15 +201,37 @@ class Intake:
             session.task.cancel()
         return True
 
+    async def _stop_said(self, surface: Surface, session: Session, message: Inbound, speaker: Person) -> Accepted:
+        """End the running turn because a person said so; no model hears of it. Raises `NothingRuns`."""
+        running = session.task
+        if running is None or running.done():
+            raise NothingRuns("No turn runs in this conversation.")
+        trust = Trust.OWNER if speaker.role is Role.OWNER else Trust.USER
+        done = session.begin((trust, StopRequested(by=speaker.principal, platform_id=message.platform_id)))
+        self.stop(session)
+        over = Over(session.id, message.platform_id, "finished", "")
+        running.add_done_callback(lambda _: self.hub.tell(session.id, over))
+        surface.sessions.add(session.id)
+        await asyncio.shield(done)
+        return Accepted(message.platform_id, session.id, session.seen[message.platform_id])
+
+    def _put_aside(self, session: Session) -> None:
+        """Leave a turn open that waits for a person, and end any other that runs."""
+        waits = session.turn is not None and session.turn.question is not None
+        if waits and session.task is not None and not session.task.cancelling():
+            session.task.cancel(SUSPEND)
+        else:
+            self.stop(session)
+
     def start_nothing_more(self) -> None:
         """From now on no turn starts and no message is taken; what waits is taken up by the next process."""
         self._closing.set()
 
     async def close(self) -> None:
-        """End all turns and return once each is recorded and attested. No turn starts any more."""
+        """End all turns but those that wait for a person, and return once each is recorded and attested."""
         self.start_nothing_more()
         for session in self.sessions.loaded():
-            self.stop(session)
+            self._put_aside(session)
         if self._drains:
             await asyncio.wait(self._drains.values())
 
@@ -235,9 +240,10 @@ class Intake:
         for name in tuple(self._unrecovered):
             try:
                 session = self.sessions.get(name)
+                await vouch(self.vault, session)
                 await self._close_leftovers(session)
                 await self.attest_now(session)
-            except (Unreadable, BadIdentifier) as error:
+            except (Unreadable, BadIdentifier, RecordTampered, VaultLost) as error:
                 _log.warning("session %s cannot be taken up: %s", name, error)
                 continue
             self._unrecovered.discard(name)
@@ -249,11 +255,14 @@ class Intake:
             return
         unknown = sum(call in turn.permitted for call in turn.calls)
         rows = leftovers(session, _CRASHED, running="unknown")
-        if turn.resumed < limits.RESUMES:
-            await session.record(*rows, (Trust.GATEWAY, TurnResumed(unknown=unknown)))
-        else:
+        if turn.question is None and turn.resumed >= limits.RESUMES:
             ended = TurnEnded(outcome="interrupted", reason="Interrupted twice.", rounds=turn.rounds)
             await session.record(*rows, (Trust.GATEWAY, ended))
+            return
+        if turn.calls and not unknown:
+            rows = []  # nothing was running: the round goes on with its question, or its next call
+        await session.record(*rows, (Trust.GATEWAY, TurnResumed(unknown=unknown)))
+        await self.seating.runner_known()  # what would run here must be what a person was shown
 
     async def attest_now(self, session: Session) -> None:
         """Attest what was left without attestation, if the vault can be had."""
@@ -269,8 +278,15 @@ def _after_a_restart(session: Session) -> Wish:
     """Return where a turn goes on whose wishes died with the process that heard them.
 
     A terminal is gone by then, and its folder is the one on record: a runner that does not see it refuses the calls.
+    Whoever was there to be asked may answer from another terminal.
     """
-    return Wish(interactive=False, workspace=session.workspace) if session.channel == TERMINAL else Wish()
+    someone = session.turn is not None and session.turn.someone
+    return Wish(interactive=someone, workspace=session.workspace) if session.channel == TERMINAL else Wish()
+
+
+def is_stop(text: str) -> bool:
+    """Does a message say that the running turn shall end?"""
+    return text.strip().casefold() == "/stop"
 
 
 def _check(message: Inbound) -> None:
@@ -280,5 +296,5 @@ def _check(message: Inbound) -> None:
         raise TooMuch(f"The message is longer than {limits.MESSAGE} bytes.")
     if not 0 < len(message.platform_id) <= limits.PLATFORM_ID or not message.platform_id.isprintable():
         raise UsageError("The message has no usable id.")
-    if max(len(message.sender), len(message.sender_name)) > limits.SENDER_NAME:
+    if len(message.sender) > limits.SENDER_ID or len(message.sender_name) > limits.SENDER_NAME:
         raise TooMuch("The sender's name is too long.")

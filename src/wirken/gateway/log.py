@@ -22,6 +22,7 @@ from wirken.domain.clock import Clock
 from wirken.domain.errors import WirkenError
 from wirken.domain.events import Fact, ToolPermitted, Trust
 from wirken.domain.ids import CallId, SessionId
+from wirken.gateway import past
 from wirken.record.canonical import Row, encode
 from wirken.record.chain import Head
 from wirken.record.permit import Permit
@@ -162,11 +163,12 @@ class AuditLog:
         return 0 if found is None else int(found[0])
 
     def rows(self, session: SessionId) -> Iterator[bytes]:
-        """Yield the payloads of a session that are on disk, in order of seq."""
-        query = "SELECT payload FROM session_events WHERE session_id = ? ORDER BY seq"
-        for (payload,) in self._reader.execute(query, (session,)):
-            assert isinstance(payload, bytes)
-            yield payload
+        """Yield the payloads of a session that are on disk, in order of seq. Raises `RecordTampered`."""
+        return past.payloads(self._reader, session)
+
+    def links(self, session: SessionId, since: int) -> list[past.LinkHashes]:
+        """Return the hashes of a session's rows on disk, from row `since` on."""
+        return past.links(self._reader, session, since)
 
     async def permit(self, fact: ToolPermitted, call: CanonicalCall) -> Permit:
         """Record that `call` may run and, once that is on disk, return the permit to run it."""
@@ -253,7 +255,7 @@ class AuditLog:
         for group in groups:
             for stored in group.rows:
                 for observer in self.observers:
-                    observer(stored)
+                    self._loop.call_soon(observer, stored)  # before whoever waits, and on its own where it fails
             if not group.done.cancelled():
                 group.done.set_result(group.rows)
 

@@ -10,6 +10,7 @@ from wirken.config.paths import Paths
 from wirken.domain import limits
 from wirken.domain.actions import Place, SandboxKind
 from wirken.domain.ids import DEFAULT_AGENT, TERMINAL, AgentId, RoleName
+from wirken.domain.people import Person
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.sessions import Session
 
@@ -44,8 +45,8 @@ class Router:
         own = self.config.agent(agent).workspace
         return wish.workspace or own or str(self.paths.workspace(agent))
 
-    def seat(self, session: Session, wish: Wish) -> Seat:
-        """Return where the session's next turn takes place. Raises `UnknownAgent`."""
+    def seat(self, session: Session, wish: Wish, speaker: Person) -> Seat:
+        """Return where the turn for a message of `speaker` takes place. Raises `UnknownAgent`."""
         agent = self.config.agent(session.agent)
         place = Place(workspace=self.workspace(session.agent, wish), sandbox=self.sandbox, read_only=agent.read_only)
         approvals = self.config.approvals
@@ -54,7 +55,8 @@ class Router:
             session=session.id,
             agent=session.agent,
             channel=session.channel,
-            principal=session.principal,
+            principal=speaker.principal,
+            role=speaker.role,
             provider=agent.provider,
             model=agent.model_name,
             context=self._context(agent.provider),

@@ -7,16 +7,22 @@ import contextlib
 from collections import deque
 from dataclasses import dataclass, field
 
+from wirken.domain import limits
 from wirken.domain.actions import ToolCall
 from wirken.domain.errors import Refused
 from wirken.domain.events import (
+    ApprovalRequested,
     AssistantToolCalls,
     Attestation,
     Fact,
+    InjectionFlag,
     LlmRequest,
     LlmResponse,
+    PermissionApproved,
+    PermissionDenied,
     SessionClosed,
     SessionOpened,
+    StopRequested,
     SystemPromptSet,
     ToolPermitted,
     ToolResultFact,
@@ -28,6 +34,7 @@ from wirken.domain.events import (
     UserMessageFact,
 )
 from wirken.domain.ids import OWNER, AgentId, ChannelId, PrincipalId, SessionId, parse_session
+from wirken.gateway.flagging import noticed
 from wirken.gateway.log import AuditLog, Stored
 from wirken.record.canonical import decode
 from wirken.record.conversation import Conversation
@@ -44,13 +51,34 @@ class OpenTurn:
     """What the rows say of a turn that has started and not ended."""
 
     message_seq: int
+    message: UserMessageFact | None = None
     rounds: int = 0
     asking: bool = False
     """A request to the model is on record, its response is not."""
+    said: str = ""
+    """The model's own words beside the round's calls."""
+    proposed: tuple[ToolCall, ...] = ()
+    """The round's calls, in order."""
     calls: dict[str, ToolCall] = field(default_factory=dict)
-    """Proposed calls without a result, by id."""
+    """Those without a result, by id."""
     permitted: set[str] = field(default_factory=set)
+    asked: dict[str, ApprovalRequested] = field(default_factory=dict)
+    """What a person was asked about each of the round's calls, by the call's id."""
+    approved: dict[str, PermissionApproved] = field(default_factory=dict)
+    """The yes to such a question, by the call's id."""
+    denials: int = 0
+    someone: bool = False
+    """A person was asked in this turn, so there is someone who may be asked again."""
     resumed: int = 0
+    """Times it was taken up after a crash in the middle of something; a question that waits is not one."""
+
+    @property
+    def question(self) -> ApprovalRequested | None:
+        """The question that waits for an answer: the turn is suspended until then, and nothing of it runs."""
+        for call_id in self.calls:
+            if call_id in self.asked and call_id not in self.approved and call_id not in self.permitted:
+                return self.asked[call_id]
+        return None
 
 
 @dataclass(slots=True)
@@ -66,10 +94,16 @@ class Session:
     """Rows of user messages by platform id; a repeated message is answered from here."""
     waiting: deque[int] = field(default_factory=deque)
     """Rows of user messages whose turn has not started."""
+    heard: dict[int, UserMessageFact] = field(default_factory=dict)
+    """Those messages, by row."""
+    flags: deque[InjectionFlag] = field(default_factory=lambda: deque(maxlen=limits.FLAGS))
+    """What was flagged last of what the model was given to read."""
     turn: OpenTurn | None = None
     ended: TurnEnded | None = None
     """How the latest turn ended."""
     unattested: bool = False
+    signed: int | None = None
+    """The last row whose head the vault signed, as it says itself (-1: none); None until it was asked."""
     opened: bool = False
     closed: bool = False
     principal: PrincipalId = OWNER
@@ -85,8 +119,9 @@ class Session:
         return await asyncio.shield(self.begin(*entries, unfinished=unfinished))
 
     def begin(self, *entries: tuple[Trust, Fact], unfinished: bool | None = None) -> asyncio.Future[list[Stored]]:
-        """Append facts now; the future is done once they are on disk."""
+        """Append facts now, and flags on what is suspicious in them; the future is done once they are on disk."""
         first = self.log.head(self.id).seq + 1
+        entries = (*entries, *noticed(first, entries))
         done = self.log.begin(self.id, *entries, unfinished=unfinished)
         for offset, (_, fact) in enumerate(entries):
             self.take(first + offset, fact)
@@ -104,17 +139,16 @@ class Session:
                 )
             case SessionClosed():
                 self.closed = True
-            case SystemPromptSet(text=text):
-                self.prompt = text
-            case ToolsSet():
-                self.tools = fact
-            case UserMessageFact(platform_id=platform_id):
-                self.seen[platform_id] = seq
-                self.waiting.append(seq)
+            case SystemPromptSet() | ToolsSet() | InjectionFlag():
+                self._given(fact)
+            case UserMessageFact() | StopRequested():
+                self._hear(seq, fact)
+            case InjectionFlag():
+                self.flags.append(fact)
             case TurnStarted(message_seq=message_seq):
                 with contextlib.suppress(ValueError):  # rows that were tampered with may start what nobody said
                     self.waiting.remove(message_seq)
-                self.turn = OpenTurn(message_seq)
+                self.turn = OpenTurn(message_seq, self.heard.pop(message_seq, None))
             case TurnEnded():
                 self.turn, self.ended, self.unattested = None, fact, True
             case Attestation():
@@ -123,6 +157,29 @@ class Session:
                 _follow(self.turn, fact)
             case _:
                 pass
+
+    def _hear(self, seq: int, fact: UserMessageFact | StopRequested) -> None:
+        self.seen[fact.platform_id] = seq
+        if isinstance(fact, UserMessageFact):
+            self.waiting.append(seq)
+            self.heard[seq] = fact
+
+    def _given(self, fact: SystemPromptSet | ToolsSet | InjectionFlag) -> None:
+        """Follow what the model is given, and what is suspicious in it."""
+        match fact:
+            case SystemPromptSet(text=text):
+                self.prompt = text
+            case ToolsSet():
+                self.tools = fact
+            case InjectionFlag():
+                self.flags.append(fact)
+
+    @property
+    def message(self) -> UserMessageFact | None:
+        """The message of the open turn, or else of the next one: who said it is who is judged."""
+        if self.turn is not None:
+            return self.turn.message
+        return self.heard.get(self.waiting[0]) if self.waiting else None
 
     @property
     def idle(self) -> bool:
@@ -136,14 +193,28 @@ def _follow(turn: OpenTurn, fact: Fact) -> None:
             turn.rounds, turn.asking = fact.round, True
         case LlmResponse():
             turn.asking = False
-        case AssistantToolCalls(calls=calls):
+        case AssistantToolCalls(text=text, calls=calls):
+            turn.said, turn.proposed = text, calls
             turn.calls, turn.permitted = {call.id: call for call in calls}, set()
+            turn.asked, turn.approved = {}, {}
         case ToolPermitted(call_id=call_id):
             turn.permitted.add(call_id)
         case ToolResultFact(call_id=call_id):
             turn.calls.pop(call_id, None)
         case TurnResumed():
-            turn.resumed += 1
+            turn.resumed += turn.question is None
+        case _:
+            _follow_decision(turn, fact)
+
+
+def _follow_decision(turn: OpenTurn, fact: Fact) -> None:
+    match fact:
+        case ApprovalRequested(call_id=call_id):
+            turn.asked[call_id], turn.someone = fact, True
+        case PermissionApproved(call_id=call_id):
+            turn.approved[call_id] = fact
+        case PermissionDenied():
+            turn.denials += 1
         case _:
             pass
 
@@ -156,7 +227,7 @@ class Sessions:
         self._loaded: dict[SessionId, Session] = {}
 
     def get(self, session_id: SessionId) -> Session:
-        """Return the session, rebuilt from its rows. Raises `BadIdentifier`, `Unreadable`."""
+        """Return the session, rebuilt from its rows. Raises `BadIdentifier`, `Unreadable`, `RecordTampered`."""
         session = self._loaded.get(session_id)
         if session is None:
             agent, channel, _ = parse_session(session_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,11 +18,40 @@ CREATE TABLE IF NOT EXISTS grants (
     principal TEXT NOT NULL,
     channel TEXT NOT NULL,
     action_key TEXT NOT NULL,
+    session TEXT NOT NULL,  -- empty: all sessions of the holder
     approved INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     approver TEXT NOT NULL,
-    PRIMARY KEY (agent, principal, channel, action_key)
+    uses INTEGER,  -- left; NULL: without limit
+    PRIMARY KEY (agent, principal, channel, action_key, session)
 );
+"""
+
+# Grants of the first version counted in all sessions, without limit.
+_FROM_FIRST: Final = """
+ALTER TABLE grants RENAME TO first_grants;
+{schema}
+INSERT INTO grants SELECT agent, principal, channel, action_key, '', approved, expires, approver, NULL
+    FROM first_grants;
+DROP TABLE first_grants;
+"""
+
+_LIVE: Final = """
+SELECT 1 FROM grants WHERE agent = ? AND principal = ? AND channel = ? AND action_key = ?
+    AND session IN ('', ?) AND expires > ? AND (uses IS NULL OR uses > 0)
+"""
+
+_USE: Final = """
+UPDATE grants SET uses = uses - 1 WHERE rowid = (
+    SELECT rowid FROM grants WHERE agent = ? AND principal = ? AND channel = ? AND action_key = ?
+        AND session IN ('', ?) AND expires > ? AND (uses IS NULL OR uses > 0)
+    ORDER BY uses IS NOT NULL, session = '' LIMIT 1
+)
+"""
+
+_REVOKE: Final = """
+DELETE FROM grants WHERE agent = ? AND principal = ? AND channel = ? AND action_key = ?
+    AND (? = '' OR session = ?)
 """
 
 
@@ -43,6 +73,10 @@ class Grant:
     approved: int
     expires: int
     by: str
+    session: str = ""
+    """The only session it counts in; empty: all of its holder's."""
+    uses: int | None = None
+    """How often it still counts; None: without limit."""
 
 
 class StateStore:
@@ -53,33 +87,49 @@ class StateStore:
         self._db.set_busy_timeout(5000)
         self._db.pragma("journal_mode", "wal")
         self._db.pragma("synchronous", "full")
-        self._db.execute(_SCHEMA)
+        columns = {str(column[1]) for column in self._db.execute("PRAGMA table_info(grants)")}
+        with self._db:
+            self._db.execute(_FROM_FIRST.format(schema=_SCHEMA) if columns and "session" not in columns else _SCHEMA)
 
     def close(self) -> None:
         self._db.close()
 
-    def remember(self, holder: Holder, key: ActionKey, now: int, by: str) -> Grant:
-        """Store a grant for `limits.GRANT_LIFETIME` from `now` (ms)."""
-        grant = Grant(holder, key, now, now + limits.GRANT_LIFETIME * 1000, by)
+    def remember(
+        self,
+        holder: Holder,
+        key: ActionKey,
+        now: int,
+        by: str,
+        *,
+        lifetime: int = limits.GRANT_LIFETIME,
+        session: str = "",
+        uses: int | None = None,
+    ) -> Grant:
+        """Store a grant for `lifetime` seconds from `now` (ms), in place of an earlier one of the same reach."""
+        grant = Grant(holder, key, now, now + lifetime * 1000, by, session, uses)
         self._db.execute(
-            "INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (holder.agent, holder.principal, holder.channel, key, grant.approved, grant.expires, by),
+            "INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*_held(holder, key), session, grant.approved, grant.expires, by, uses),
         )
         return grant
 
-    def is_granted(self, holder: Holder, key: ActionKey, now: int) -> bool:
-        """Is there a grant for exactly this holder and key that has not expired at `now` (ms)?"""
-        found = self._db.execute(
-            "SELECT expires FROM grants WHERE agent = ? AND principal = ? AND channel = ? AND action_key = ?",
-            (holder.agent, holder.principal, holder.channel, key),
-        ).fetchone()
-        return found is not None and now < int(found[0])
+    def is_granted(self, holder: Holder, key: ActionKey, now: int, session: str = "") -> bool:
+        """Is there a grant for exactly this holder and key that counts in `session` and is live at `now` (ms)?"""
+        found = self._db.execute(_LIVE, (*_held(holder, key), session, now))
+        return found.fetchone() is not None
+
+    def use(self, holder: Holder, keys: Iterable[ActionKey], now: int, session: str) -> None:
+        """Count one use of each key's grant, durably, before the call runs. One without limit is used first."""
+        with self._db:
+            for key in keys:
+                self._db.execute(_USE, (*_held(holder, key), session, now))
 
     def grants(self, now: int) -> list[Grant]:
         """Return the live grants."""
         rows = self._db.execute(
-            "SELECT agent, principal, channel, action_key, approved, expires, approver FROM grants"
-            " WHERE expires > ? ORDER BY agent, principal, channel, action_key",
+            "SELECT agent, principal, channel, action_key, session, approved, expires, approver, uses FROM grants"
+            " WHERE expires > ? AND (uses IS NULL OR uses > 0)"
+            " ORDER BY agent, principal, channel, action_key, session",
             (now,),
         ).fetchall()
         return [
@@ -89,14 +139,21 @@ class StateStore:
                 int(str(approved)),
                 int(str(expires)),
                 str(by),
+                str(session),
+                None if uses is None else int(str(uses)),
             )
-            for agent, principal, channel, key, approved, expires, by in rows
+            for agent, principal, channel, key, session, approved, expires, by, uses in rows
         ]
 
-    def revoke(self, holder: Holder, key: ActionKey) -> bool:
-        """Forget a grant; return whether there was one."""
-        self._db.execute(
-            "DELETE FROM grants WHERE agent = ? AND principal = ? AND channel = ? AND action_key = ?",
-            (holder.agent, holder.principal, holder.channel, key),
-        )
+    def revoke(self, holder: Holder, key: ActionKey, session: str = "") -> bool:
+        """Forget a holder's grants of a key, in all sessions or in the one named; return whether there was one."""
+        self._db.execute(_REVOKE, (*_held(holder, key), session, session))
         return self._db.changes() > 0
+
+    def forget_session(self, session: str) -> None:
+        """Forget what was granted for a session: it is closed."""
+        self._db.execute("DELETE FROM grants WHERE session = ? AND session != ''", (session,))
+
+
+def _held(holder: Holder, key: ActionKey) -> tuple[str, str, str, str]:
+    return holder.agent, holder.principal, holder.channel, key

@@ -19,13 +19,13 @@ class Wings:
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def arrived(self, role: RoleName, link: Link) -> None:
-        """Take a newly connected wing; an older connection of the same role is closed."""
+        """Take a newly connected wing; an older connection of the same role is dropped."""
         async with self._arrived:
             older = self._links.get(role)
             self._links[role] = link
             self._arrived.notify_all()
         if older is not None:
-            older.close()
+            older.drop()
 
     def left(self, link: Link) -> None:
         """Forget a connection that was lost."""

@@ -19,6 +19,8 @@ class Inbound:
     interactive: bool = False
     runner: str = ""
     workspace: str = ""
+    group: bool = False
+    mentioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The message was not taken, for this reason; nothing will come of it."""
+    """The message was not taken; nothing will come of it. `reason` is for its sender; empty: say nothing."""
 
     platform_id: str
     reason: str

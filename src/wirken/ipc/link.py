@@ -24,7 +24,7 @@ from wirken.domain.errors import (
     WirkenError,
 )
 from wirken.domain.ids import RoleName
-from wirken.domain.text import clean
+from wirken.domain.text import brief
 from wirken.ipc import codec
 from wirken.ipc.frames import Call, Cancel, Conversing, Failure, Frame, Item, Reply
 from wirken.ipc.framing import FrameDecoder, encode_frame
@@ -139,6 +139,11 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def drop(self) -> None:
+        """Close now; what is queued is thrown away, so that a peer which does not read cannot stay."""
+        if self._transport is not None:
+            self._transport.abort()
+
     # --- asyncio.Protocol -----------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -217,9 +222,9 @@ class Link(asyncio.Protocol):
     def _fail(self, number: int, error: WirkenError) -> None:
         kind = next(name for name, cls in _KINDS if isinstance(error, cls))
         with contextlib.suppress(LinkLost):
-            self.send(Failure(number, kind, clean(str(error)), clean(error.advice)))
+            self.send(Failure(number, kind, brief(str(error)), brief(error.advice)))
 
 
 def _raised(failure: Failure) -> WirkenError:
     cls = dict(_KINDS).get(failure.kind, WirkenError)
-    return cls(failure.message, hint=failure.hint)
+    return cls(brief(failure.message), hint=brief(failure.hint))

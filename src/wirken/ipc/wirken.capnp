@@ -32,6 +32,8 @@ struct Inbound {
   interactive  @6 :Bool;   # operator only: someone sits there who can answer an approval
   runner       @7 :Text;   # operator only: the runner that was started for a workspace of its own
   workspace    @8 :Text;   # operator only: that workspace
+  group        @9 :Bool;   # several people converse here
+  mentioned    @10 :Bool;  # the bot was spoken to; in a group nothing else is taken
 }
 
 # The message's row is on disk.
@@ -41,6 +43,7 @@ struct Accepted {
   seq        @2 :UInt64;
 }
 
+# Nothing will come of the message. `reason` is for its sender; an empty one means: say nothing.
 struct Rejected {
   platformId @0 :Text;
   reason     @1 :Text;

@@ -1,40 +1,39 @@
 """The verdict on one call: classify it, let the gates refuse it, then grant, ask or allow.
 
-Pure: what was granted and where the call runs are arguments. The same functions decide for real and explain.
+Pure: what was granted, where the call runs and which programs the machine has are arguments. The same functions
+decide for real and explain.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Tier, Verdict
 from wirken.domain.ids import ActionKey
-from wirken.permissions import paths, rules, shell
+from wirken.permissions import paths, profiles
+from wirken.permissions.findings import Classified
+from wirken.permissions.names import NOTHING_KNOWN, Programs
 from wirken.permissions.paths import Where
+from wirken.permissions.profiles import Profile
 
 Granted: TypeAlias = Callable[[ActionKey], bool]
 """Is there a live grant for this key, for this agent, principal and channel?"""
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
-    """What a call touches: its tier, its keys, and why it needs asking, as sentences for a person."""
-
-    tier: Tier
-    keys: tuple[ActionKey, ...]
-    reasons: tuple[str, ...] = ()
-    outside: bool = False
-
-
 Gate: TypeAlias = Callable[[CanonicalCall, Classified], Denied | None]
 
 
-def decide(call: CanonicalCall, gates: tuple[Gate, ...], granted: Granted) -> Verdict:
-    """Return what may happen with `call`, whose arguments passed their tool's schema."""
-    found = classify(call)
+def decide(
+    call: CanonicalCall,
+    gates: tuple[Gate, ...],
+    granted: Granted,
+    profile: Profile = "standard",
+    programs: Programs = NOTHING_KNOWN,
+) -> Verdict:
+    """Return what may happen with `call`."""
+    found = classify(call, profile, programs)
     refusal = next((no for gate in gates if (no := gate(call, found)) is not None), None)
     if refusal is not None:
         return refusal
@@ -50,70 +49,49 @@ def denial(call: CanonicalCall, tier: Tier) -> str:
     return f"Permission denied: '{call.tool}' requires {tier.value} approval."
 
 
-def classify(call: CanonicalCall) -> Classified:
-    """Return tier, keys and reasons of a call by its tool; an unknown tool is Tier 3."""
-    arguments = json.loads(call.arguments)
-    match call.tool:
-        case "read_file" | "list_files":
-            return _file(str(arguments.get("path", ".")), writing=False)
-        case "write_file":
-            return _file(str(arguments["path"]), writing=True)
-        case "exec" if "argv" in arguments:
-            return _program(tuple(map(str, arguments["argv"])))
-        case "exec":
-            return _command(str(arguments["command"]))
+def classify(call: CanonicalCall, profile: Profile = "standard", programs: Programs = NOTHING_KNOWN) -> Classified:
+    """Return tier, keys and reasons of a call by its tool.
+
+    Never fails: an unknown tool, or arguments that are not the tool's, are Tier 3.
+    """
+    match call.tool, _parsed(call.arguments):
+        case "read_file" | "list_files", {"path": str(path)}:
+            return _file(path, writing=False)
+        case "list_files", {**others} if "path" not in others:
+            return _file(".", writing=False)
+        case "write_file", {"path": str(path)}:
+            return _file(path, writing=True)
+        case "exec", {"argv": [_, *_] as argv, **others} if "command" not in others and all(map(_is_text, argv)):
+            return profiles.judge_argv(tuple(argv), profile, call.place, programs).classified()
+        case "exec", {"command": str(command), **others} if "argv" not in others:
+            return profiles.judge_text(command, profile, call.place, programs).classified()
         case _:
             return Classified(
-                Tier.THREE, (ActionKey(f"tool:{call.tool}"),), ("Nothing is known of what this tool does.",)
+                Tier.THREE, (ActionKey(f"tool:{call.tool}"),), ("Nothing is known of what this call does.",)
             )
+
+
+def _parsed(arguments: str) -> object:
+    try:
+        return json.loads(arguments)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _file(path: str, *, writing: bool) -> Classified:
     key = (ActionKey(f"file:{path}"),)
-    match paths.where(path):
+    place = paths.where(path)
+    if paths.names_credential(path):
+        return Classified(Tier.THREE, key, ("The path commonly holds a credential.",), place is Where.OUTSIDE)
+    match place:
         case Where.OUTSIDE:
-            return Classified(Tier.TWO, key, ("The path lies outside the workspace.",), outside=True)
-        case Where.CREDENTIAL:
-            return Classified(Tier.THREE, key, ("The path commonly holds a credential.",))
+            tier = Tier.THREE if writing else Tier.TWO
+            return Classified(tier, key, ("The path lies outside the workspace.",), outside=True)
         case Where.STEERING if writing:
             return Classified(Tier.THREE, key, ("This file steers the agent or your own tools.",))
         case _:
             return Classified(Tier.ONE, key)
-
-
-def _command(text: str) -> Classified:
-    words = shell.words(text)
-    if words is None:
-        return Classified(Tier.THREE, (ActionKey(rules.DYNAMIC_KEY),), (_NOT_PLAIN,))
-    return _program(words)
-
-
-def _program(argv: tuple[str, ...]) -> Classified:
-    name = shell.verb(argv[0])
-    key = (ActionKey(f"shell:{name}"),)
-    if name in rules.HIGH_RISK:
-        return Classified(Tier.THREE, key, (f"`{name}` is on the list of high-risk commands.",))
-    if name in rules.DESTRUCTIVE:
-        return Classified(Tier.THREE, key, (f"`{name}` removes or overwrites.",))
-    if name in rules.OPENS_OTHERS or not _ordinary(name):
-        return Classified(Tier.THREE, (ActionKey(rules.DYNAMIC_KEY), *key), (_OPENS.format(name),))
-    if any(paths.where(word) is Where.CREDENTIAL for word in argv[1:]):
-        return Classified(Tier.THREE, key, ("An argument names what commonly holds a credential.",))
-    if any(_steers(word) for word in argv[1:]) and name not in _ONLY_READS:
-        return Classified(Tier.THREE, key, ("An argument names a file that steers the agent or your tools.",))
-    if name in rules.INTERPRETERS:
-        return Classified(Tier.TWO, key, (f"`{name}` can run any code; your yes covers any code in that sandbox.",))
-    return Classified(Tier.TWO, key, (f"`{name}` runs in the sandbox, with the workspace writable.",))
-
-
-def _steers(word: str) -> bool:
-    return paths.where(word.rsplit("=", 1)[-1]) is Where.STEERING
-
-
-def _ordinary(name: str) -> bool:
-    return bool(name) and name.isascii() and all(character.isalnum() or character in "._+-" for character in name)
-
-
-_ONLY_READS: Final = frozenset("ls cat head tail grep diff cmp stat file wc tree readlink realpath".split())
-_NOT_PLAIN: Final = "What this command would run cannot be read off its text."
-_OPENS: Final = "`{}` runs another program, which cannot be read off its arguments."

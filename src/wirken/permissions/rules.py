@@ -1,67 +1,152 @@
-"""The tables that decisions are made from."""
+"""The tables that decisions are made from: which verbs and variables count as what."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from wirken.permissions import paths
+from wirken.permissions.names import verb
+
 HIGH_RISK: Final = frozenset("curl wget ssh scp sftp sudo su doas kubectl helm docker podman nc ncat socat git".split())
 """The sixteen command prefixes that are Tier 3 whatever follows them."""
 
 DESTRUCTIVE: Final = frozenset(
-    ("rm rmdir shred truncate dd wipefs mkfs fdisk parted chown chgrp chmod mv install kill killall pkill").split()
-)
-"""Verbs that remove, overwrite or take away access; `mkfs.*` counts as `mkfs`."""
-
-OPENS_OTHERS: Final = frozenset(
     (
-        "sh bash dash zsh ksh ash fish csh tcsh rbash busybox toybox env nohup nice ionice timeout time setsid "
-        "stdbuf xargs find eval exec command builtin source . parallel watch script flock chroot unshare nsenter "
-        "setpriv runuser chrt taskset ld.so expect tmux screen at batch crontab systemd-run"
+        "rm rmdir shred srm truncate dd wipefs mkfs mke2fs mkswap fdisk sfdisk gdisk parted blkdiscard install kill "
+        "killall pkill unlink chattr setfacl mount umount swapoff fuser reboot shutdown halt poweroff crontab at "
+        "userdel groupdel passwd"
     ).split()
 )
-"""Verbs that run another program named in their arguments. What that is is not read here yet, so the call is
-not placed: Tier 3."""
+"""Verbs that remove, overwrite or take away access; `mkfs.*` counts as `mkfs`. chmod, chown, chgrp, mv, find and
+tee are judged by their arguments (`conditions`)."""
+
+OPAQUE: Final = frozenset(
+    (
+        "fish csh tcsh pwsh nu elvish xonsh expect tmux screen batch alias jobs bind compgen complete enable "
+        "mapfile readarray fc shopt hash ld.so pkexec su-exec gosu run0 sg runcon chpst setarch linux32 linux64 "
+        "prlimit choom fakeroot proot bwrap firejail start-stop-daemon valgrind perf hyperfine entr unbuffer rlwrap "
+        "dbus-run-session dbus-launch xvfb-run run-parts sem chronic ifne capsh dumb-init tini flatpak proxychains "
+        "proxychains4 torsocks systemd-run cpulimit numactl schedtool gpg-agent coreutils "
+        "noglob nocorrect repeat nix nix-shell guix lxc-execute machinectl catchsegv eatmydata faketime distrobox "
+        "toolbox"
+    ).split()
+)
+"""Verbs that run another program in ways that are not read here: Tier 3, not certain."""
 
 INTERPRETERS: Final = frozenset(
     (
-        "python python2 python3 perl ruby node nodejs deno bun php lua tclsh wish awk gawk mawk nawk sed ed ex vi "
-        "vim nvim emacs nano make cmake ninja gcc cc g++ c++ clang rustc cargo go java javac gdb strace ltrace tar "
-        "zip unzip less more man npm npx pnpm yarn pip pip3 uv pipx gem bundle composer mvn gradle rake just task "
-        "sqlite3 psql mysql redis-cli jq"
+        "python pypy ipython perl ruby irb node nodejs deno bun php lua luajit tclsh wish awk gawk mawk nawk sed ed ex "
+        "vi vim nvim view rvim vimdiff emacs nano pico joe micro make gmake cmake ctest ninja meson scons bazel gcc cc "
+        "g++ c++ clang rustc cargo go java javac jshell scala kotlin groovy gdb lldb strace ltrace less more most man "
+        "npm npx pnpm yarn corepack pip pip3 pipx uv uvx poetry pdm hatch tox nox pytest conda gem bundle rake "
+        "composer mvn gradle gradlew ant sbt just task invoke fab ansible ansible-playbook terraform sqlite3 psql "
+        "mysql mariadb mongosh redis-cli jq yq m4 bc dc gnuplot octave r rscript julia ghc runghc stack cabal "
+        "ocaml sbcl guile racket erl elixir iex mix swift dotnet mono tsc tsx ts-node esbuild vite webpack jest "
+        "mocha eslint prettier cpan cpanm pre-commit rpm dpkg apt apt-get dnf yum apk pacman snap brew ffmpeg "
+        "ghci convert magick gs pdflatex latex tex xelatex lualatex latexmk pandoc sphinx-build logrotate rsync ftp "
+        "telnet mail sendmail crash"
     ).split()
 )
-"""Verbs that can run any code given to them. Tier 2 while the sandbox reaches nothing but the workspace; the
-question says that the yes covers any code in that sandbox."""
+"""Verbs that can run any code given to them, or other programs. Tier 2 while the sandbox reaches nothing but the
+workspace; the question says that the yes covers any code in that sandbox."""
 
-STEERING_FILES: Final = frozenset(
+READS_CODE: Final = frozenset(
     (
-        "agents.md soul.md user.md claude.md gemini.md memory.md skill.md .envrc .cursorrules .windsurfrules "
-        ".bashrc .bash_profile .profile .zshrc .gitconfig .gitattributes .gitmodules .npmrc .pypirc makefile "
-        "justfile"
+        "python pypy ipython perl ruby irb node nodejs deno bun php lua luajit tclsh wish ed ex vi vim nvim emacs m4 "
+        "bc dc gdb lldb psql mysql mariadb mongosh sqlite3 redis-cli gnuplot octave r rscript julia ghci guile racket "
+        "sbcl ocaml erl iex elixir jshell scala groovy make gmake ftp telnet"
     ).split()
 )
-"""File names, folded, whose content steers the agent or the person's own tools: destructive to write."""
+"""Interpreters that take what they run from their input: behind a pipe, nobody can tell what that is."""
 
-STEERING_FOLDERS: Final = frozenset("skills .git .vscode .idea .cursor .claude .github .husky .devcontainer".split())
-"""Folder names, folded, in which every file steers."""
+EXEC_OPTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "tar": (
+        "IF",
+        (
+            *("to-command", "checkpoint-action", "use-compress-program", "rsh-command", "info-script"),
+            *("new-volume-script", "rmt-command"),
+        ),
+    ),
+    "bsdtar": ("", ("use-compress-program",)),
+    "cpio": ("", ("rsh-command", "rmt-command")),
+    "sort": ("", ("compress-program",)),
+    "split": ("", ("filter",)),
+    "zip": ("TU", ("unzip-command",)),
+    "rg": ("", ("pre", "hostname-bin", "search-zip")),
+    "fd": ("xX", ("exec", "exec-batch")),
+    "fdfind": ("xX", ("exec", "exec-batch")),
+    "ctags": ("", ("filter", "options")),
+    "diff": ("l", ("paginate",)),
+}
+"""Options, short letters and long names, with which these verbs run other programs; only then they are
+interpreters."""
 
-CREDENTIAL_NAMES: Final = frozenset(
+SHELLS: Final = frozenset("sh bash dash ash zsh ksh ksh93 mksh pdksh yash rbash posh".split())
+"""Shells whose `-c` text is read as the text of a command."""
+
+ONLY_READS: Final = frozenset(
     (
-        ".env .netrc .pgpass .ssh .aws .gnupg .azure .kube .docker id_rsa id_ed25519 id_ecdsa credentials .git- "
-        "credentials"
+        "ls cat head tail grep egrep fgrep diff cmp stat file wc readlink realpath find echo printf true false : "
+        "test [ basename dirname cut tr nl od md5sum sha1sum sha256sum sha512sum b2sum cksum pwd cd which type du df "
+        "id whoami date uname hostname expr seq sleep comm tac rev fold strings exit return shift"
     ).split()
 )
-"""Path parts, folded, that commonly hold a credential."""
+"""Verbs that write no file that they are given; naming a file that steers is no writing of it."""
 
-CREDENTIAL_ENDINGS: Final = (".pem", ".key", ".p12", ".pfx", ".kdbx", ".keystore", ".jks", ".age")
+TALKS: Final = frozenset(
+    "echo printf true false : seq sleep expr basename dirname tr exit return shift kill wait which type umask".split()
+)
+"""Verbs that open no file named in their arguments, so that a path there is only text."""
+
+TAKES_PATTERN: Final = frozenset("grep egrep fgrep zgrep rg ag ack sed gsed awk gawk mawk nawk jq yq perl".split())
+"""Verbs whose first operand is a program or a pattern, which may look like a path."""
+
+NAMING: Final = frozenset("read export readonly local declare typeset unset getopts let".split())
+"""Verbs of the shell itself whose operands are names of variables."""
+
+LOOKUP: Final = frozenset(
+    (
+        "PATH BASH_ENV ENV IFS CDPATH HOME SHELL SHELLOPTS BASHOPTS PS0 PS1 PS2 PS3 PS4 PROMPT_COMMAND GLOBIGNORE "
+        "EXECIGNORE FIGNORE FPATH ZDOTDIR POSIXLY_CORRECT OLDPWD PWD EDITOR VISUAL FCEDIT PAGER MANPAGER BROWSER "
+        "LESS LESSOPEN LESSCLOSE LESSKEY MORE NODE_OPTIONS NODE_PATH NODE_REPL_EXTERNAL_MODULE PERL5LIB PERL5OPT "
+        "PERL5DB PERLLIB RUBYOPT RUBYLIB LUA_PATH LUA_CPATH LUA_INIT CLASSPATH JAVA_TOOL_OPTIONS _JAVA_OPTIONS "
+        "JDK_JAVA_OPTIONS JAVA_HOME MAVEN_OPTS MAVEN_ARGS GRADLE_OPTS SBT_OPTS AWKPATH AWKLIBPATH TAR_OPTIONS "
+        "RSYNC_RSH CVS_RSH GOFLAGS GOPATH GOROOT RUSTC RUSTC_WRAPPER RUSTFLAGS CC CXX CPP AR LD AS NM MAKE MAKEFLAGS "
+        "GNUMAKEFLAGS MAKEFILES CFLAGS CXXFLAGS CPPFLAGS LDFLAGS GCC_EXEC_PREFIX COMPILER_PATH LIBRARY_PATH CPATH "
+        "C_INCLUDE_PATH INPUTRC TERMINFO TERMINFO_DIRS TERMCAP LOCPATH NLSPATH GCONV_PATH HOSTALIASES RES_OPTIONS "
+        "LOCALDOMAIN PHPRC PHP_INI_SCAN_DIR R_HOME R_PROFILE R_PROFILE_USER R_ENVIRON GEM_PATH GEM_HOME "
+        "BUNDLE_GEMFILE VIMINIT EXINIT MYVIMRC VIMRUNTIME EMACSLOADPATH PYTEST_PLUGINS PYTEST_ADDOPTS WGETRC "
+        "CURL_HOME SQLITE_HISTORY PSQLRC MYSQL_HOME OPENSSL_CONF OPENSSL_ENGINES OPENSSL_MODULES MALLOC_TRACE "
+        "TCLLIBPATH GUILE_LOAD_PATH JULIA_LOAD_PATH ERL_LIBS ERL_FLAGS FZF_DEFAULT_COMMAND SUDO_ASKPASS SUDO_EDITOR "
+        "ANT_OPTS ANT_ARGS"
+    ).split()
+)
+"""Variables, in capitals, that change how commands are found, loaded or read."""
+
+LOOKUP_PREFIXES: Final = (
+    *("LD_", "DYLD_", "GIT_", "PYTHON", "BASH_FUNC_", "SSH_", "NPM_CONFIG_", "PIP_", "UV_", "CARGO_", "GLIBC_"),
+    *("MALLOC_", "XDG_", "DOTNET_", "CORECLR_", "COR_", "ANSIBLE_", "TF_", "DOCKER_", "KUBE", "DBUS_", "GTK_"),
+    *("QT_", "MAGICK_", "GS_", "PERF_", "CCACHE_", "DISTCC_", "ELECTRON_", "DENO_", "BUN_", "PNPM_", "YARN_"),
+)
 
 DYNAMIC_KEY: Final = "shell::dynamic:"
 """The key of whatever is not statically certain."""
 
+PIPELINE_KEY: Final = "shell::pipeline:"
+"""The key, in the strict profile, of a text that is more than one plain command."""
+
+NOTHING_KEY: Final = "shell::nothing:"
+"""The key of a text that runs no program; never stored, so that it is asked for."""
+
 
 def may_be_remembered(key: str) -> bool:
-    """Can a grant for this key be stored? Only keys that are Tier 2 whatever the arguments."""
+    """Can a grant for this key be stored? Only keys that are Tier 2 whatever the arguments.
+
+    A path outside the workspace can be remembered if it is written plainly and holds no credential.
+    """
     kind, _, name = key.partition(":")
+    if kind == "file":
+        return paths.is_plain_outside(name)
     if kind != "shell" or not name or name.startswith(":"):
         return False
-    return name not in HIGH_RISK | DESTRUCTIVE | OPENS_OTHERS
+    return verb(name) not in HIGH_RISK | DESTRUCTIVE | OPAQUE

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from wirken.domain import limits
 from wirken.domain.errors import WirkenError
 from wirken.domain.events import FORMAT, Fact, Trust, UserMessageFact
 from wirken.domain.ids import SessionId
@@ -17,6 +18,10 @@ _SAFE_INTEGER: Final = 2**53 - 1
 
 class NotCanonical(WirkenError):
     """A fact holds a value that canonical JSON cannot carry: a lone surrogate, or an integer over 2^53 - 1."""
+
+
+class RowTooLong(NotCanonical):
+    """A fact is longer than a row may be; nothing that Wirken itself lets in comes near that."""
 
 
 class Unreadable(WirkenError):
@@ -50,7 +55,7 @@ _fact: Final[msgspec.json.Decoder[Fact]] = msgspec.json.Decoder(Fact)
 def encode(row: Row) -> bytes:
     """Return the row's payload: canonical JSON of the fact's fields together with the envelope.
 
-    Raises `NotCanonical`.
+    Raises `NotCanonical`, and `RowTooLong` over `limits.ROW` bytes.
     """
     fields = msgspec.to_builtins(row.fact)
     fields.update(v=FORMAT, session=row.session, seq=row.seq, ts=row.ts, trust=row.trust.value)
@@ -58,9 +63,12 @@ def encode(row: Row) -> bytes:
         if isinstance(value, int) and abs(value) > _SAFE_INTEGER:
             raise NotCanonical("A row holds an integer beyond 2^53 - 1.")
     try:
-        return _encoder.encode(fields)
+        payload = _encoder.encode(fields)
     except (UnicodeEncodeError, ValueError, TypeError) as error:
         raise NotCanonical("A row holds text that is not Unicode.") from error
+    if len(payload) > limits.ROW:
+        raise RowTooLong(f"A row of {len(payload)} bytes passes the limit of {limits.ROW}.")
+    return payload
 
 
 def decode(payload: bytes) -> Row:

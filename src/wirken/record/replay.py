@@ -20,8 +20,10 @@ from wirken.domain.events import (
     PermissionDenied,
     ToolPermitted,
     ToolResultFact,
+    ToolsSet,
     TurnEnded,
     TurnStarted,
+    UserMessageFact,
 )
 from wirken.record.conversation import Conversation, sha256_hex
 
@@ -49,6 +51,12 @@ class Replay:
     """The lease of each question to a person, by the question's id."""
     _approved: set[str] = field(default_factory=set)
     """Leases that a person gave and no permit has used."""
+    _speakers: dict[int, str] = field(default_factory=dict)
+    """Who said each message that waits, by row."""
+    _speaker: str | None = None
+    """Who said the message of the turn."""
+    _toolless: bool = False
+    """No tools are offered: whoever speaks may not use any."""
     _unattested: int = -1
     """The row that ended a turn and was not attested yet, or -1."""
 
@@ -65,9 +73,13 @@ class Replay:
             case ToolResultFact():
                 self.tool_calls += 1
                 yield from self._result(fact)
-            case TurnStarted():
+            case TurnStarted(message_seq=message_seq):
                 yield from self.ended()
-                self._unattested = -1
+                self._unattested, self._speaker = -1, self._speakers.pop(message_seq, None)
+            case UserMessageFact(principal=principal):
+                self._speakers[seq] = principal
+            case ToolsSet(tools=tools):
+                self._toolless = not tools
             case TurnEnded():
                 yield from self._unanswered()
                 self._proposed, self._unattested = {}, seq
@@ -122,6 +134,8 @@ class Replay:
             yield f"a permit for {fact.tool} that the model did not ask for"
         elif not self._is_call(fact.call, proposed):
             yield "the permit's call is not the one that the model asked for"
+        if self._toolless and not self.blind:
+            yield f"a permit for {fact.tool} where no tools were offered"
         if fact.call_id in self._permits:
             yield "a second permit for the same call"
         if fact.call_id in self._denied:
@@ -137,12 +151,15 @@ class Replay:
         self._permits.add(fact.call_id)
 
     def _is_call(self, text: str, proposed: ToolCall) -> bool:
+        """Is this the proposed call, in this session, for the person whose message the turn is about?"""
         try:
             call = _call.decode(text)
         except (msgspec.DecodeError, RecursionError):
             return False
         named = (call.tool, call.arguments, call.session)
-        return named == (proposed.name, proposed.arguments, self.session) and call.canonical() == text.encode()
+        speaker = call.principal if self._speaker is None else self._speaker
+        own = named == (proposed.name, proposed.arguments, self.session) and call.principal == speaker
+        return own and call.canonical() == text.encode()
 
     def _result(self, fact: ToolResultFact) -> Iterator[str]:
         if fact.call_id not in self._proposed:

@@ -58,6 +58,8 @@ class Known:
     head_known: bool = False
     head_seq: int = -1
     head_hash: str = ""
+    contradiction: str = ""
+    """What the vault found wrong with its own memory of this session; empty where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ def verify_session(session: SessionId, rows: Iterable[StoredRow], known: Known) 
     head, replay, last_id = Head(), Replay(session), 0
     since_attestation: dict[int, str] = {}
     hash_at_vault_head = ""
+    loose: list[int] = []
     for stored in rows:
         said = _broken(session, head, last_id, stored)
         if said:
@@ -114,12 +117,16 @@ def verify_session(session: SessionId, rows: Iterable[StoredRow], known: Known) 
         fact = _fact(report, stored)
         if fact is None:
             since_attestation[stored.seq] = stored.hash
+            loose.append(stored.seq)
             replay.blind = True
             continue
         if isinstance(fact, Attestation):
             report.attestations += 1
-            _check_attestation(report, stored.seq, fact, since_attestation, known)
+            if _attested(report, stored.seq, fact, since_attestation, known):
+                loose = [seq for seq in loose if seq > fact.chain_head_seq]
             since_attestation.clear()
+        else:
+            loose.append(stored.seq)
         since_attestation[stored.seq] = stored.hash
         for finding in replay.step(stored.seq, fact):
             report.add(Status.DIVERGENCE, stored.seq, finding)
@@ -127,6 +134,8 @@ def verify_session(session: SessionId, rows: Iterable[StoredRow], known: Known) 
         report.add(Status.DIVERGENCE, head.seq, finding)
     report.requests, report.tool_calls = replay.requests, replay.tool_calls
     _check_vault_head(report, head, known, hash_at_vault_head)
+    if loose and not report.findings:  # nothing contradicts these rows, and nothing vouches for them either
+        report.add(Status.UNVERIFIABLE, loose[0], f"no attestation covers rows {loose[0]} to {loose[-1]} yet")
     return report
 
 
@@ -162,20 +171,24 @@ def _fact(report: Report, stored: StoredRow) -> Fact | None:
     return row.fact
 
 
-def _check_attestation(report: Report, seq: int, fact: Attestation, hashes: dict[int, str], known: Known) -> None:
-    """`hashes`: of the rows since the attestation before; messages may have arrived while the vault signed."""
+def _attested(report: Report, seq: int, fact: Attestation, hashes: dict[int, str], known: Known) -> bool:
+    """Return whether the agent vouches for the rows up to the head that the attestation names.
+
+    `hashes`: of the rows since the attestation before; messages may have arrived while the vault signed."""
     if hashes.get(fact.chain_head_seq) != fact.chain_head_hash:
         report.add(Status.DIVERGENCE, seq, "the attestation names a head that this record does not have")
-        return
+        return False
     if len(known.agent_key) != bindings.crypto_sign_PUBLICKEYBYTES:
         report.add(Status.UNVERIFIABLE, seq, "the agent's key is not known here, so its signature proves nothing")
-        return
+        return False
     if fact.signer_pubkey != known.agent_key.hex():
         report.add(Status.DIVERGENCE, seq, "the attestation was signed by another key than the agent's")
-        return
+        return False
     message = attestation_message(report.session, fact.chain_head_seq, fact.chain_head_hash)
     if not _is_signature(fact.signature, message, known.agent_key):
         report.add(Status.DIVERGENCE, seq, "the attestation's signature is not the agent's")
+        return False
+    return True
 
 
 def _is_signature(text: str, message: bytes, key: bytes) -> bool:
@@ -188,6 +201,8 @@ def _is_signature(text: str, message: bytes, key: bytes) -> bool:
 
 
 def _check_vault_head(report: Report, head: Head, known: Known, found: str) -> None:
+    if known.contradiction:
+        report.add(Status.DIVERGENCE, -1, f"the vault: {known.contradiction}")
     if not known.head_known or known.head_seq < 0:
         return
     if head.seq < known.head_seq:

@@ -99,8 +99,8 @@ def arguments(
         *("--ro-bind", "/usr", "/usr", *root.top),
         *("--ro-bind", str(root.etc), "/etc", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
         *("--proc", "/proc", "--dev", "/dev"),
-        *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108
-        *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108
+        *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108  # made here
+        *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108  # made here
         *("--bind", workspace, WORKSPACE),
         *(text for source, place in shown_at(read_only) for text in ("--ro-bind", source, place)),
         *("--remount-ro", "/", "--chdir", WORKSPACE),

@@ -47,7 +47,7 @@ def _arguments(words: list[str]) -> tuple[Plan, int]:
 def _supervise(plan: Plan, ready: int) -> int:
     tree.prepare(plan.data, plan.sockets, plan.service_uid)
     held = lock.take(f"{plan.data}/wirken.lock")
-    plan = _with_workspaces(plan)
+    plan, folders = _with_workspaces(plan)
     bound = listeners.bind(plan.sockets, plan.port, plan.service_uid)
     if plan.port and len(bound.web) < len(listeners.LOOPBACKS):
         _say("this machine has no [::1]; the page listens on 127.0.0.1 alone")
@@ -57,7 +57,7 @@ def _supervise(plan: Plan, ready: int) -> int:
     try:
         with selectors.DefaultSelector() as selector:
             scene = plan.scene(views.top_level(), delegated.binds)
-            house = House(Launcher(plan, bound, delegated.options), scene, selector, time.monotonic, _say)
+            house = House(Launcher(plan, bound, delegated.options), scene, folders, selector, time.monotonic, _say)
             _turn(house, Control(bound.control, house, selector), selector, ready)
     finally:
         delegate.remove(delegated, os.getpid())
@@ -120,16 +120,17 @@ def _runs_as(plan: Plan) -> tuple[int, int]:
     return (os.getuid(), os.getgid()) if plan.service_uid == -1 else (plan.service_uid, plan.service_uid)
 
 
-def _with_workspaces(plan: Plan) -> Plan:
-    """Return the plan with its folders made, checked, and free of links."""
+def _with_workspaces(plan: Plan) -> tuple[Plan, tuple[workspaces.Folder, ...]]:
+    """Return the plan with its folders made, checked, and free of links, and these folders held open."""
     for path in plan.workspaces:
         if path.startswith(f"{plan.data}/agents/"):
             tree.workspace(path, plan.service_uid)
-    checked = [
-        tuple(workspaces.checked(path, plan.data, plan.program, plan.service_uid, write=write) for path in given)
-        for given, write in ((plan.workspaces, True), (plan.read_only, False))
-    ]
-    return plan._replace(workspaces=checked[0], read_only=checked[1])
+    here = workspaces.land_of(plan)
+    writable = tuple(workspaces.checked(path, here, write=True) for path in plan.workspaces)
+    read_only = tuple(workspaces.checked(path, here, write=False) for path in plan.read_only)
+    paths = tuple(folder.path for folder in writable), tuple(folder.path for folder in read_only)
+    workspaces.apart(*paths)
+    return plan._replace(workspaces=paths[0], read_only=paths[1]), (*writable, *read_only)
 
 
 def _announce(plan: Plan) -> None:

@@ -46,6 +46,7 @@ class Control:
         """Called whenever a holder has gone."""
         self._connections: dict[int, Connection] = {}
         self._runners = 0
+        self._land = workspaces.land_of(house.plan)
         listener.setblocking(False)
         selector.register(listener, selectors.EVENT_READ, self._accept)
 
@@ -85,6 +86,8 @@ class Control:
                 self._follow(connection, question)
             except WirkenError as error:
                 self._refuse(connection, error)
+            except OSError as error:  # the machine has no process or descriptor left; one question fails, not we
+                self._refuse(connection, Unavailable(f"That cannot be done now: {error.strerror}."))
         if not data:
             self._drop(connection)
 
@@ -127,18 +130,26 @@ class Control:
         }
 
     def _open_workspace(self, connection: Connection, question: Workspace) -> None:
-        plan = self._house.plan
         started = sum(1 for one in self._connections.values() if one.runner)
         if connection.runner or started >= limits.WORKSPACES or self._house.phase != "open":
             raise TooMany("No further workspace can be opened now.")
-        given = [
-            workspaces.checked(path, plan.data, plan.program, plan.service_uid, write=write)
-            for path, write in ((question.path, True), *((path, False) for path in question.read_only))
-        ]
+        folders = self._checked(question)
         self._runners += 1
         connection.runner = f"{roles.RUNNER}-{self._runners}"
-        scene = self._house.scene._replace(workspaces=(given[0],), read_only=tuple(given[1:]))
-        self._house.add_runner(connection.runner, scene, lambda said: self._opened(connection, said))
+        self._house.add_runner(connection.runner, folders, lambda said: self._opened(connection, said))
+
+    def _checked(self, question: Workspace) -> tuple[workspaces.Folder, ...]:
+        """Return the folders asked for, the workspace first; all are apart from those that runners have."""
+        writable, read_only = self._house.given
+        with contextlib.ExitStack() as opened:
+            folders = []
+            for path, write in ((question.path, True), *((path, False) for path in question.read_only)):
+                folders.append(workspaces.checked(path, self._land, write=write))
+                opened.callback(os.close, folders[-1].descriptor)
+            paths = [folder.path for folder in folders]
+            workspaces.apart((*paths[:1], *writable), (*paths[1:], *read_only))
+            opened.pop_all()
+        return tuple(folders)
 
     def _opened(self, connection: Connection, said: str) -> None:
         if said:

@@ -12,7 +12,7 @@ from wirken.confine import roles
 from wirken.confine.views import Scene
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable
-from wirken.supervisor import keychain, launch, pairs, stages
+from wirken.supervisor import keychain, launch, pairs, stages, workspaces
 from wirken.supervisor.child import Child
 
 Phase = Literal["opening", "open", "closing", "closed"]
@@ -32,6 +32,7 @@ class House:
         self,
         launcher: launch.Launcher,
         scene: Scene,
+        folders: tuple[workspaces.Folder, ...],
         selector: selectors.BaseSelector,
         clock: Callable[[], float],
         say: Callable[[str], None],
@@ -46,6 +47,9 @@ class House:
         self._clock = clock
         self._say = say
         self._scenes: dict[str, Scene] = {}
+        self._folders = {roles.RUNNER: folders}
+        self._refused: dict[str, str] = {}
+        """Why a child that runs, and is about to be killed, must not."""
         self._waiting: dict[str, Callable[[str], None]] = {}
         self._closing_since = 0.0
 
@@ -80,10 +84,24 @@ class House:
 
     # --- further runners -------------------------------------------------------------------------------
 
-    def add_runner(self, role_id: str, scene: Scene, answer: Callable[[str], None]) -> None:
-        """Start a further runner with its own view; `answer` gets "" when it is ready, else why not."""
+    @property
+    def given(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The workspaces and the read-only folders of all runners."""
+        scenes = (self.scene, *self._scenes.values())
+        return (
+            tuple(path for scene in scenes for path in scene.workspaces),
+            tuple(path for scene in scenes for path in scene.read_only),
+        )
+
+    def add_runner(self, role_id: str, folders: tuple[workspaces.Folder, ...], answer: Callable[[str], None]) -> None:
+        """Start a further runner that sees `folders` alone: its workspace first, the others read-only.
+
+        The descriptors are closed with it. `answer` gets "" when it is ready, else why not.
+        """
+        paths = tuple(folder.path for folder in folders)
         self.children[role_id] = Child(role_id)
-        self._scenes[role_id] = scene
+        self._scenes[role_id] = self.scene._replace(workspaces=paths[:1], read_only=paths[1:])
+        self._folders[role_id] = folders
         self._waiting[role_id] = answer
         self.tick()
 
@@ -133,6 +151,11 @@ class House:
         return [child.role_id for child in self.children.values() if child.running]
 
     def _start(self, child: Child, now: float) -> None:
+        try:
+            workspaces.unmoved(self._folders.get(child.role_id, ()))
+        except workspaces.Moved as error:
+            self._not_started(child, now, f"{error} {error.advice}")
+            return
         ours, theirs = socket.socketpair()
         os.set_blocking(ours.fileno(), False)
         opened = [theirs.detach()]
@@ -153,7 +176,7 @@ class House:
             pid = launch.spawn(launch.start_of(child.role_id, self._launcher, scene, own))
         except OSError as error:
             ours.close()
-            self._not_started(child, now, error)
+            self._not_started(child, now, f"{error.strerror}.")
             return
         finally:
             for descriptor in opened:
@@ -165,12 +188,15 @@ class House:
         if child.role_id == roles.VAULT:
             self._introduce_again()
 
-    def _not_started(self, child: Child, now: float, error: OSError) -> None:
-        said = f"{child.role_id} cannot be started: {error.strerror}"
+    def _not_started(self, child: Child, now: float, reason: str) -> None:
+        said = f"{child.role_id} cannot be started: {reason}"
         child.due = now + limits.RESTART_LONGEST
         if self.phase == "opening":
-            self.failure = ChildFailed(f"{said}.")
+            self.failure = ChildFailed(said)
             self.close()
+        elif child.role_id in self._waiting:
+            self._answer(child, said)
+            self._forget(child)
         else:
             self._say(said)
 
@@ -198,18 +224,30 @@ class House:
             said = b""
         if not said:
             self._unwatch(control)
-        elif child.state == "starting":
+        elif child.state == "starting" and self._sees_its_own(child):
             child.ready(self._clock())
             self._answer(child, "")
             if self.phase == "opening" and all(one.state == "ready" for one in self.children.values()):
                 self.phase = "open"
+
+    def _sees_its_own(self, child: Child) -> bool:
+        """Return whether the child's view holds the folders that were checked; end it where it does not."""
+        try:
+            if self.plan.walls and child.role_id in self._folders:
+                workspaces.shown_to(child.pid, self._folders[child.role_id])
+        except workspaces.Moved as error:
+            self._refused[child.role_id] = str(error)
+            child.kill()
+            return False
+        return True
 
     def _ended(self, child: Child) -> None:
         self._selector.unregister(child.pidfd)
         self._unwatch(child.control)
         early = child.state == "starting"
         again = self.phase in ("opening", "open") and child.state != "stopping"
-        said = f"{child.role_id} ended ({child.died(self._clock(), again=again)})"
+        how = child.died(self._clock(), again=again)
+        said = f"{child.role_id} ended ({self._refused.pop(child.role_id, how)})"
         if not again:
             if child.role_id in self._scenes:
                 self._forget(child)
@@ -231,6 +269,8 @@ class House:
     def _forget(self, child: Child) -> None:
         self.children.pop(child.role_id, None)
         self._scenes.pop(child.role_id, None)
+        for folder in self._folders.pop(child.role_id, ()):
+            os.close(folder.descriptor)
 
     def _unwatch(self, control: socket.socket | None) -> None:
         if control is not None and control in self._selector.get_map():

@@ -61,9 +61,17 @@ def parse(line: bytes) -> Question:
         case {"ask": "hold", **rest} if not rest:
             return Hold()
         case {"ask": "workspace", "path": str(path), "read_only": list(folders), **rest} if not rest:
-            if all(isinstance(folder, str) for folder in folders):
+            if all(isinstance(folder, str) and _is_name(folder) for folder in (path, *folders)):
                 return Workspace(path, tuple(folders))
     raise BadQuestion("The supervisor does not know this question.")
+
+
+def _is_name(text: str) -> bool:
+    """Return whether a file could be called this; JSON can write NUL and lone surrogates, the kernel takes neither."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 class Lines:

@@ -20,6 +20,7 @@ from wirken.vault.asks import GATEWAY
 from wirken.vault.store import Head, KeyPair, Store
 
 _SEED: Final = 32
+_HASH: Final = 32  # bytes of a SHA-256
 _IDENTITY: Final = "identity"
 _AGENT: Final = "agent"
 _SESSION: Final = re.compile(r"[!-~]+")
@@ -88,6 +89,7 @@ class Signer:
             if before.seq == question.seq:
                 self._device_key()
                 return Signature(before.signature, pair.public)
+        _check_continues(before, question)
         seed = self._seed(pair)
         _, secret = bindings.crypto_sign_seed_keypair(seed.reveal())
         seed.wipe()
@@ -138,6 +140,24 @@ def _check_forward(before: Head, question: SignHead) -> None:
         raise HeadRefused(f"Row {before.seq} of this session is signed; row {question.seq} lies before it.")
     if question.seq == before.seq and question.head != before.head:
         raise HeadRefused(f"Another head was signed for row {before.seq} of this session.")
+
+
+def _check_continues(before: Head | None, question: SignHead) -> None:
+    """Compute the head from the last signed one, row by row (docs/record.md, "Chain"): rows that were attested
+    cannot be exchanged for others and signed anew.
+
+    Not with hashlib, which would load OpenSSL into this process.
+    """
+    seq, head = (-1, "") if before is None else (before.seq, before.head)
+    skipped = (seq + 1 - question.since) * _HASH
+    leaves = question.leaves[skipped:] if skipped >= 0 else b""
+    if len(leaves) != (question.seq - seq) * _HASH:
+        raise HeadRefused(f"The rows from row {seq + 1} up to row {question.seq} are not all there.")
+    for start in range(0, len(leaves), _HASH):
+        leaf = leaves[start : start + _HASH].hex()
+        head = bindings.crypto_hash_sha256((head + leaf).encode("ascii")).hex()
+    if head != question.head:
+        raise HeadRefused(f"Row {question.seq} does not continue what was signed up to row {seq}.")
 
 
 def _checked_session(session: str) -> str:

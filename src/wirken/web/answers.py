@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wirken.domain import limits
 from wirken.domain.errors import ProtocolError, Refused, Unavailable, UsageError, WirkenError
+from wirken.ipc.calls.operator import Choice
 
 T = TypeVar("T")
 
@@ -64,9 +65,19 @@ class NewMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ApprovalAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /api/approvals/{id}."""
 
-    choice: Literal["once", "30d", "deny"]
+    choice: Choice
     lease: str
     reason: str = ""
+
+
+class SenderDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /api/senders: about a platform's account that waits. `name`: who that is; empty: the account itself."""
+
+    channel: str
+    sender: str
+    decision: Literal["allow", "block"]
+    role: Literal["user", "guest"] = "user"
+    name: str = ""
 
 
 _STATUS: Final[tuple[tuple[type[WirkenError], int], ...]] = (

@@ -14,7 +14,7 @@ import msgspec
 from wirken.domain import limits
 from wirken.domain.clock import Clock
 from wirken.domain.errors import ProtocolError
-from wirken.domain.text import shown
+from wirken.domain.text import shown, unpadded
 from wirken.ipc.calls.operator import ApprovalRow
 from wirken.ipc.frames import Asked, Over, Row, Settled
 from wirken.ipc.link import unpack
@@ -71,25 +71,44 @@ class CardCall(msgspec.Struct, frozen=True, kw_only=True):
     tier: str
     reasons: tuple[str, ...]
     expires: int
+    principal: str
+    sender_name: str
+    message: str
+    message_cut: int
+    """Bytes of the message that are not shown; as `said_cut`."""
+    said: str
+    said_cut: int
+    place: tuple[str, ...]
     now: int
 
 
 def card(row: ApprovalRow, clock: Clock) -> CardCall:
-    """Return an approval as the page shows it: nothing in it can hide or reorder what is decided about."""
+    """Return an approval as the page shows it: nothing in it can hide, reorder or push out of sight what is decided."""
     return CardCall(
         approval=row.approval,
         session=row.session,
         call_id=row.call_id,
-        tool=shown(row.tool),
-        command=shown(row.command, keep_newlines=True),
-        call=shown(row.call),
+        tool=_seen(row.tool),
+        command=shown(unpadded(row.command), keep_newlines=True),
+        call=_seen(row.call),
         lease=row.lease,
-        action_keys=tuple(shown(key) for key in row.action_keys),
+        action_keys=tuple(_seen(key) for key in row.action_keys),
         tier=row.tier,
-        reasons=tuple(shown(reason) for reason in row.reasons),
+        reasons=tuple(_seen(reason) for reason in row.reasons),
         expires=row.expires,
+        principal=shown(row.principal),
+        sender_name=shown(row.sender_name),
+        message=shown(row.message, keep_newlines=True),
+        message_cut=row.message_cut,
+        said=shown(row.said, keep_newlines=True),
+        said_cut=row.said_cut,
+        place=tuple(map(shown, row.place)),
         now=clock.now(),
     )
+
+
+def _seen(text: str) -> str:
+    return shown(unpadded(text))
 
 
 def row_event(payload: bytes) -> Event:

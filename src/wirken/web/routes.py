@@ -30,12 +30,14 @@ from wirken.ipc.calls.operator import (
     Verification,
     VerifySession,
 )
+from wirken.ipc.calls.senders import AllowSender, BlockSender, ListSenders, SenderRows
 from wirken.ipc.frames import Inbound
 from wirken.web.answers import (
     Answering,
     ApprovalAnswer,
     BadRequest,
     NewMessage,
+    SenderDecision,
     TooLarge,
     body_of,
     json_response,
@@ -79,6 +81,8 @@ def application(hub: Hub, clock: Clock, new_id: Callable[[], str]) -> ASGIApp:
         (_SESSION + "/stop", "POST", api.stop),
         ("/api/approvals", "GET", api.approvals),
         ("/api/approvals/{approval}", "POST", api.answer),
+        ("/api/senders", "GET", api.senders),
+        ("/api/senders", "POST", api.decide),
         ("/api/status", "GET", api.status),
     )
     router = Router(
@@ -138,6 +142,17 @@ class _Api:
             reason=given.reason,
         )
         return json_response(await self._hub.ask(answer, Acknowledged))
+
+    async def senders(self, request: Request) -> Response:
+        return json_response(await self._hub.ask(ListSenders(), SenderRows))
+
+    async def decide(self, request: Request) -> Response:
+        given = await body_of(request, SenderDecision)
+        if given.decision == "block":
+            block = BlockSender(channel=given.channel, sender=given.sender)
+            return json_response(await self._hub.ask(block, Acknowledged))
+        allow = AllowSender(channel=given.channel, sender=given.sender, role=given.role, principal=given.name)
+        return json_response(await self._hub.ask(allow, Acknowledged))
 
     async def status(self, request: Request) -> Response:
         return json_response(await self._hub.ask(GatewayStatus(), GatewayReport))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -77,7 +78,7 @@ class _PageProtocol(H11Protocol):
             return
         self._refused = True
         transport.write(REFUSAL)
-        if transport.can_write_eof():
+        with contextlib.suppress(OSError):  # who connects and leaves at once has no end to close any more
             transport.write_eof()
         self.loop.call_later(limits.PAGE_REFUSED, transport.abort)
 

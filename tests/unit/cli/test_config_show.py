@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wirken.cli.config import dotted, troubles
 from wirken.config.load import parse
-from wirken.config.model import AgentConfig, Config, ProviderConfig
+from wirken.config.model import AgentConfig, Config, PolicyConfig, ProviderConfig
 from wirken.config.paths import Paths
 from wirken.domain.text import shown as visible
 
@@ -26,9 +26,8 @@ def test_what_is_shown_is_toml_that_says_the_same(instructions: str, provider: s
     )
     shown = "\n".join(dotted(msgspec.to_builtins(config)))
     assert visible(shown, keep_newlines=True) == shown
-    assert tomllib.loads(shown) == msgspec.to_builtins(config, builtin_types=()) | {
-        "agents": {"default": msgspec.to_builtins(config.agents["default"]) | {"read_only": ["/a", "/b"]}}
-    }
+    said = msgspec.json.decode(msgspec.json.encode(config))
+    assert tomllib.loads(shown) == {name: table for name, table in said.items() if table != {}}
 
 
 def test_the_defaults_shown_are_a_valid_configuration() -> None:
@@ -64,3 +63,9 @@ def test_folders_are_looked_at(tmp_path: Path) -> None:
     assert len(said) == 2
     assert "not a directory" in said[0]
     assert "belongs to the system" in said[1]
+
+
+def test_a_policy_that_cannot_be_used_is_found(tmp_path: Path) -> None:
+    config = Config(policy=PolicyConfig(file=str(tmp_path / "absent.toml")))
+    [trouble] = troubles(Paths(tmp_path), config)
+    assert "absent.toml" in str(trouble) and "no tool is allowed" in trouble.advice

@@ -5,11 +5,14 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.support.supervised import free_port
 
-from wirken.cli.first import first_model
+from wirken.cli.first import ForeignFolder, configured, first_model
+from wirken.cli.output import Output
+from wirken.config.paths import Paths
 from wirken.domain import limits
 
 
@@ -69,3 +72,13 @@ def test_where_nothing_listens_there_is_no_model_and_no_wait() -> None:
     start = time.monotonic()
     assert first_model("127.0.0.1", free_port()) == ""
     assert time.monotonic() - start < limits.OLLAMA_PROBE
+
+
+def test_a_folder_that_holds_other_files_is_no_data_directory(tmp_path: Path) -> None:
+    """Its modes would be tightened, and as root its owner changed."""
+    (tmp_path / "thesis.tex").write_text("mine")
+    before = (tmp_path / "thesis.tex").stat().st_mode
+    with pytest.raises(ForeignFolder):
+        configured(Paths(tmp_path), Output(False, io.StringIO(), io.StringIO(), {}))
+    assert {entry.name for entry in tmp_path.iterdir()} == {"thesis.tex"}
+    assert (tmp_path / "thesis.tex").stat().st_mode == before

@@ -8,6 +8,7 @@ import pytest
 
 from wirken.cli.output import Output, Styled
 from wirken.domain.errors import Unavailable
+from wirken.domain.text import shown
 
 
 class Terminal(io.StringIO):
@@ -76,3 +77,19 @@ def test_a_table_is_aligned() -> None:
     output, out, _ = outputs()
     output.show([], output.table(["a", "bb"], [["long", "x"], ["s", "y"]]))
     assert out.getvalue() == "a     bb\nlong  x\ns     y\n"
+
+
+def test_json_for_a_terminal_escapes_what_deceives_and_stays_the_same_value() -> None:
+    every = "".join(chr(point) for point in range(0x110000) if not 0xD800 <= point <= 0xDFFF)
+    output, out, _ = outputs(as_json=True)
+    output.show({every: [every, "ä漢🔒\\"]}, [])
+    printed = out.getvalue()
+    assert printed.endswith("\n") and shown(printed[:-1]) == printed[:-1]
+    assert json.loads(printed) == msgspec.json.decode(printed) == {every: [every, "ä漢🔒\\"]}
+    assert "ä漢🔒" in printed and "\\u009b" in printed and "\\u202e" in printed and "\\udb40\\udc41" in printed
+
+
+def test_an_error_as_json_escapes_as_well() -> None:
+    output, _, err = outputs(as_json=True)
+    output.error(Unavailable("a\x7f\x9bb\u202e"))
+    assert err.getvalue().strip().isprintable() and json.loads(err.getvalue())["error"] == "a\x7f\x9bb\u202e"

@@ -109,7 +109,7 @@ def _value(of: object) -> object:
         inner = typing.get_args(of)[0]
         if inner is str:
             return ["x"]
-        return [{field.name: "{}" for field in msgspec.structs.fields(inner)}]
+        return [{field.name: 1 if field.type is int else "{}" for field in msgspec.structs.fields(inner)}]
     if typing.get_origin(of) is typing.Literal:
         return typing.get_args(of)[0]
     return {str: "text", int: 1, bool: True}.get(of) if isinstance(of, type) else None

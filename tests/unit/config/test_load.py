@@ -92,6 +92,10 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one(text:
         ('[agents.default]\nworkspace = "relative"\n', "absolute"),
         ('[agents.default]\nread_only = ["/a/../b"]\n', "absolute"),
         ('[agents."No Good"]\n', "agent's name"),
+        ('[agents.a]\nworkspace = "/srv/x"\n[agents.b]\nworkspace = "/srv//x/y/"\n', "inside one another"),
+        ('[agents.a]\nworkspace = "/srv/x"\nread_only = ["/srv/x/docs"]\n', "inside one another"),
+        ('[agents.a]\nworkspace = "/srv/x/"\n[agents.b]\nread_only = ["/srv/x"]\n', "inside one another"),
+        ('[agents.a]\nworkspace = "/srv/x"\n[agents.b]\nread_only = ["/srv"]\n', "inside one another"),
         ('[providers.rehearsal]\nkind = "ollama"\nbase_url = "http://x"\n', "built in"),
         ("a = = 1\n", "not valid TOML"),
     ],
@@ -168,3 +172,8 @@ def test_what_the_default_configuration_suggests_in_comments_is_valid() -> None:
     config = parse("\n".join(heads).encode(), "config.toml")
     assert config.provider("mine").credential == "mine"
     assert config.agent("default").workspace == "/home/me/project"
+
+
+def test_the_name_of_the_gateways_own_record_is_no_agents() -> None:
+    with pytest.raises(ConfigInvalid, match="gateway"):
+        parse(b"[agents.gateway]\n", "config.toml")

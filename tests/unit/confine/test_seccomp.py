@@ -98,6 +98,37 @@ def test_only_the_default_personality_can_be_set(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", list(seccomp.MODE_ARGUMENTS))
+def test_no_file_or_folder_gets_the_rights_of_its_owner(machine: Machine, name: str) -> None:
+    if number(name, machine) is None:
+        return
+    before = (3,) * seccomp.MODE_ARGUMENTS[name]
+    for mode in (0o4755, 0o2755, 0o6000, 0o2700 | UNUSED_HIGH_HALF, 0o104755):
+        assert answer(machine, name, *before, mode) == REFUSE
+    for mode in (0o755, 0o1777, 0o100644, 0o010600, 0o060600):
+        assert answer(machine, name, *before, mode, 0o6000) == ALLOW
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", list(seccomp.OPENING))
+def test_a_mode_counts_only_where_opening_makes_a_file(machine: Machine, name: str) -> None:
+    if number(name, machine) is None:
+        return
+    before = (0o6777,) * seccomp.OPENING[name]
+    for flags in (0o101, 0o20_200_001, 0o101 | UNUSED_HIGH_HALF):
+        assert answer(machine, name, *before, flags, 0o4755) == REFUSE
+        assert answer(machine, name, *before, flags, 0o2644 | UNUSED_HIGH_HALF) == REFUSE
+        assert answer(machine, name, *before, flags, 0o1644) == ALLOW
+    for flags in (0, 0o2, 0o200_000, 0o2_000_000):
+        assert answer(machine, name, *before, flags, 0o6777) == ALLOW
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_openat2_whose_mode_no_filter_can_read_is_said_not_to_exist(machine: Machine) -> None:
+    assert answer(machine, "openat2", 3, 4, 5, 24) == ABSENT
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 @given(call=st.integers(0, 0xFFFF_FFFF), arch=st.integers(0, 0xFFFF_FFFF))
 def test_another_architecture_is_killed(machine: Machine, call: int, arch: int) -> None:
     if arch != AUDIT_ARCH[machine]:
@@ -128,7 +159,7 @@ def test_the_numbers_are_those_of_the_kernels_headers(machine: Machine) -> None:
         name: known[name] for name in ours if name in known
     }
     # A header may be older than a call, never the other way round.
-    assert {name for name, value in ours.items() if value is not None} - set(known) <= {"open_tree_attr"}
+    assert {name for name, value in ours.items() if value is not None} - set(known) <= {"open_tree_attr", "fchmodat2"}
 
 
 def test_the_program_is_small() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wirken.domain.text import clean, clip, decoded, quoted, shown
+from wirken.domain.text import brief, clean, clip, decoded, quoted, shown, unpadded
 
 # Default_Ignorable_Code_Point, from Unicode's DerivedCoreProperties.txt, by hand: another list than the code's.
 IGNORABLE = [
@@ -105,3 +106,25 @@ def test_quoted_text_is_one_line_of_visible_characters(text: str) -> None:
     line = quoted(text)
     assert line[0] == line[-1] == '"'
     assert not any(map(deceives, line))
+
+
+@given(st.text(alphabet="a \t\n\u3000«»"))
+def test_unpadded_text_holds_no_three_blanks_and_no_marks_but_ours(text: str) -> None:
+    made = unpadded(text)
+    assert not re.search("[ \t\u3000]{3}", made) and not re.search("\n([ \t\u3000]*\n){3}", made)
+    assert re.fullmatch("(?:[^«»]|«[0-9]+ (?:blanks|empty lines)»)*", made)
+
+
+def test_padding_costs_time_in_proportion_to_its_length() -> None:
+    assert len(unpadded(("\n" + " " * 99) * 20_000 + "x")) < 300_000
+    assert unpadded(" " * 2**21) == f"«{2**21} blanks»"
+
+
+@given(st.text(), st.integers(1, 100))
+def test_brief_text_is_unicode_within_its_limit_and_a_note(text: str, limit: int) -> None:
+    made = brief(text, limit)
+    made.encode()
+    if len(clean(text).encode()) <= limit:
+        assert made == clean(text)
+    else:
+        assert made.endswith(" bytes left out]") and len(made.encode()) <= limit + 40

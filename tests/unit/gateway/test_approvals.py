@@ -12,10 +12,11 @@ from tests.support.gateway_bench import facts, kind
 from tests.support.vault_parts import SetClock
 
 from wirken.domain import limits
-from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Place, Tier
+from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Place, Tier, ToolCall
 from wirken.domain.events import ApprovalRequested, PermissionApproved
 from wirken.domain.ids import OWNER, TERMINAL, WEBCHAT, ActionKey, AgentId, CallId, ChannelId, SessionId
-from wirken.gateway.approvals import AnswerRefused, Approvals
+from wirken.domain.people import THE_OWNER
+from wirken.gateway.approvals import Answerer, AnswerRefused, Approvals, Matter
 from wirken.gateway.hub import Hub, Surface
 from wirken.gateway.log import AuditLog
 from wirken.gateway.sessions import Session
@@ -51,8 +52,13 @@ class Parts:
     database: Path
 
     def ask(self, needs: NeedsApproval, seconds: float = 5.0, command: str = "ls") -> asyncio.Task[Allowed | Denied]:
-        asking = self.approvals.ask(self.session, CallId("c1"), call(command), needs, seconds)
+        canonical = call(command)
+        proposed = ToolCall(CallId("c1"), canonical.tool, canonical.arguments)
+        asking = self.approvals.ask(Matter(self.session, proposed, canonical, needs), seconds)
         return asyncio.get_running_loop().create_task(asking)
+
+    async def answer(self, given: AnswerApproval, only: str = "", surface: str = "terminal") -> None:
+        await self.approvals.answer(given, Answerer(THE_OWNER, surface, only))
 
     async def asked(self) -> ApprovalRow:
         async with asyncio.timeout(5):
@@ -86,7 +92,7 @@ async def parts(folder: Path) -> AsyncIterator[Parts]:
     hub.attach(Surface(screen, TERMINAL, False, {ID}))  # type: ignore[arg-type]  # the hub needs `send` only
     session = Session(ID, HOLDER.agent, HOLDER.channel, log)
     try:
-        yield Parts(Approvals(hub, store, clock), session, store, clock, screen, folder / "audit.db")
+        yield Parts(Approvals(hub, store, clock, log), session, store, clock, screen, folder / "audit.db")
     finally:
         log.close()
         store.close()
@@ -114,7 +120,7 @@ async def test_the_question_is_on_disk_and_shows_exactly_what_was_hashed(tmp_pat
 async def test_a_yes_once_allows_this_call_and_stores_nothing(tmp_path: Path) -> None:
     async with parts(tmp_path) as at:
         task = at.ask(TWO)
-        at.approvals.answer(yes(await at.asked()), "", OWNER, "terminal")
+        await at.answer(yes(await at.asked()))
         assert await task == Allowed(Tier.TWO, (LS,), "approval", OWNER)
         assert at.store.grants(at.clock.now()) == []
         assert at.decisions == ["once"] and at.approvals.pending() == ()
@@ -126,7 +132,7 @@ async def test_a_yes_once_allows_this_call_and_stores_nothing(tmp_path: Path) ->
 async def test_a_yes_for_30_days_is_remembered_for_this_holder(tmp_path: Path) -> None:
     async with parts(tmp_path) as at:
         task = at.ask(TWO)
-        at.approvals.answer(yes(await at.asked(), "30d"), "", OWNER, "terminal")
+        await at.answer(yes(await at.asked(), "30d"))
         assert isinstance(await task, Allowed)
         [grant] = at.store.grants(at.clock.now())
         assert (grant.holder, grant.key) == (HOLDER, LS)
@@ -138,8 +144,8 @@ async def test_a_tier_3_call_cannot_be_remembered_and_goes_on_waiting(tmp_path: 
         task = at.ask(THREE, command="curl x")
         row = await at.asked()
         with pytest.raises(AnswerRefused, match="Tier 3"):
-            at.approvals.answer(yes(row, "30d"), "", OWNER, "terminal")
-        at.approvals.answer(yes(row), "", OWNER, "terminal")
+            await at.answer(yes(row, "30d"))
+        await at.answer(yes(row))
         assert isinstance(await task, Allowed)
         assert at.store.grants(at.clock.now()) == []
 
@@ -147,7 +153,7 @@ async def test_a_tier_3_call_cannot_be_remembered_and_goes_on_waiting(tmp_path: 
 async def test_a_no_carries_its_reason_to_the_model(tmp_path: Path) -> None:
     async with parts(tmp_path) as at:
         task = at.ask(THREE)
-        at.approvals.answer(yes(await at.asked(), "deny", reason="not on my laptop"), "", OWNER, "terminal")
+        await at.answer(yes(await at.asked(), "deny", reason="not on my laptop"))
         denied = await task
         assert isinstance(denied, Denied)
         assert denied.said == "Permission denied: 'exec' requires tier3 approval. not on my laptop"
@@ -162,21 +168,23 @@ async def test_no_answer_in_time_is_a_no(tmp_path: Path) -> None:
         assert isinstance(denied, Denied) and denied.rule == "no_answer"
         assert at.decisions == ["lapsed"] and at.approvals.pending() == ()
         with pytest.raises(AnswerRefused, match="not open any more"):
-            at.approvals.answer(yes(row), "", OWNER, "terminal")
-        assert [kind(fact) for fact in facts(at.database, ID)] == ["approval_requested"]
+            await at.answer(yes(row))
+        assert [kind(fact) for fact in facts(at.database, ID)] == [
+            *("approval_requested", "permission_denied", "tool_result")
+        ]
 
 
 async def test_a_second_answer_changes_nothing(tmp_path: Path) -> None:
     async with parts(tmp_path) as at:
         task = at.ask(TWO)
         row = await at.asked()
-        at.approvals.answer(yes(row, "deny"), "", OWNER, "page")
+        await at.answer(yes(row, "deny"), surface="page")
         for choice in ("once", "30d", "deny"):
             with pytest.raises(AnswerRefused):
-                at.approvals.answer(yes(row, choice), "", OWNER, "terminal")
+                await at.answer(yes(row, choice))
         assert isinstance(await task, Denied)
         with pytest.raises(AnswerRefused):
-            at.approvals.answer(yes(row), "", OWNER, "terminal")
+            await at.answer(yes(row))
 
 
 async def test_an_answer_to_anything_else_is_refused(tmp_path: Path) -> None:
@@ -185,9 +193,9 @@ async def test_an_answer_to_anything_else_is_refused(tmp_path: Path) -> None:
         row = await at.asked()
         for wrong in ({"lease": call("rm -rf /").digest()}, {"lease": ""}, {"approval": "0" * 16}):
             with pytest.raises(AnswerRefused):
-                at.approvals.answer(yes(row, **wrong), "", OWNER, "terminal")
+                await at.answer(yes(row, **wrong))
         with pytest.raises(AnswerRefused, match="another channel"):
-            at.approvals.answer(yes(row), WEBCHAT, OWNER, "page")
+            await at.answer(yes(row), WEBCHAT, "page")
         assert not task.done()
         task.cancel()
 
@@ -211,7 +219,7 @@ async def test_a_question_whose_turn_was_stopped_is_withdrawn(tmp_path: Path) ->
             await task
         assert at.decisions == ["withdrawn"] and at.approvals.pending() == ()
         with pytest.raises(AnswerRefused):
-            at.approvals.answer(yes(row), "", OWNER, "terminal")
+            await at.answer(yes(row))
 
 
 async def test_two_questions_wait_side_by_side_and_are_not_mixed_up(tmp_path: Path) -> None:
@@ -223,7 +231,7 @@ async def test_two_questions_wait_side_by_side_and_are_not_mixed_up(tmp_path: Pa
         by_command = {row.command: row for row in at.approvals.pending()}
         mixed = yes(by_command["ls a"], lease=by_command["ls b"].lease)
         with pytest.raises(AnswerRefused):
-            at.approvals.answer(mixed, "", OWNER, "terminal")
-        at.approvals.answer(yes(by_command["ls b"]), "", OWNER, "terminal")
-        at.approvals.answer(yes(by_command["ls a"], "deny"), "", OWNER, "terminal")
+            await at.answer(mixed)
+        await at.answer(yes(by_command["ls b"]))
+        await at.answer(yes(by_command["ls a"], "deny"))
         assert isinstance(await first, Denied) and isinstance(await second, Allowed)

@@ -14,7 +14,6 @@ from tests.support.scripted_wings import Step, calls, says
 from wirken.domain import limits
 from wirken.domain.errors import Refused, WirkenError
 from wirken.domain.ids import ActionKey, AgentId, ChannelId, PrincipalId
-from wirken.gateway.desk import ROWS_PER_PAGE
 from wirken.gateway.store import Holder
 from wirken.ipc.calls import operator as ask
 from wirken.ipc.frames import Conversing, Over
@@ -136,7 +135,7 @@ async def test_rows_come_as_they_are_stored_a_page_at_a_time(tmp_path: Path) -> 
         assert rest == rows[3:]
         assert (await operator.call(ask.ReadRows(PAGE, 10**6), ask.RowPage)).payloads == ()
         assert (await operator.call(ask.ReadRows("default/terminal/none"), ask.RowPage)).payloads == ()
-        assert len(rows) < ROWS_PER_PAGE
+        assert len(rows) < limits.ROWS_PER_PAGE
 
 
 async def test_verification_over_the_link_asks_the_vault(tmp_path: Path) -> None:
@@ -181,7 +180,7 @@ async def test_grants_are_rows_first_and_tier_3_is_never_stored(tmp_path: Path) 
         for key in (
             "shell:curl",
             "shell:rm",
-            "shell:sh",
+            "shell:sudo",
             "shell::dynamic:",
             "tool:x",
             "mcp:a/b",
@@ -197,7 +196,7 @@ async def test_grants_are_rows_first_and_tier_3_is_never_stored(tmp_path: Path) 
         with pytest.raises(Refused, match="no such grant"):
             await operator.call(revoke, ask.Acknowledged)
         kinds = [kind(fact) for fact in facts(at.paths.audit_db, "gateway/operations/log")]
-        assert kinds[2:] == ["permission_approved", "grant_revoked"]
+        assert kinds[3:] == ["permission_approved", "attestation", "grant_revoked", "attestation"]
 
 
 async def test_a_grant_serves_its_channel_only(tmp_path: Path) -> None:

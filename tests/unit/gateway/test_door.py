@@ -161,7 +161,7 @@ async def test_a_wing_may_neither_ask_nor_converse(tmp_path: Path) -> None:
             async with asyncio.timeout(5):
                 while wing.links == before:
                     await asyncio.sleep(0.005)
-        assert at.house.log.count() == 2
+        assert at.house.log.count() == 3
 
 
 async def test_a_surface_that_sends_what_only_the_gateway_says_is_dropped(tmp_path: Path) -> None:

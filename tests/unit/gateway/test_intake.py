@@ -22,6 +22,9 @@ from wirken.record.verify import Status
 
 SESSION = "default/terminal/c"
 
+STARTED = ("gateway_started", "configuration_read", "attestation")
+"""What a start leaves in the record of operations."""
+
 
 async def rejection(at: Bench, message: Inbound) -> Rejected:
     async with at.operator() as gateway:
@@ -164,7 +167,7 @@ async def test_a_closed_session_takes_nothing(tmp_path: Path) -> None:
         ({"platform_id": "x" * (limits.PLATFORM_ID + 1)}, "no usable id"),
         ({"platform_id": "a\nb"}, "no usable id"),
         ({"platform_id": "a\u202eb"}, "no usable id"),
-        ({"sender": "x" * (limits.SENDER_NAME + 1)}, "too long"),
+        ({"sender": "x" * (limits.SENDER_ID + 1)}, "too long"),
         ({"sender_name": "x" * (limits.SENDER_NAME + 1)}, "too long"),
         ({"conversation": ""}, "conversation id"),
         ({"conversation": "../x"}, "conversation id"),
@@ -182,7 +185,7 @@ async def test_what_is_no_message_is_refused_and_leaves_no_row(
         given = {"text": "hi", **change}
         refused = await rejection(at, at.message(given.pop("text"), **given))
         assert said in refused.reason
-        assert at.house.log.count() == 2, "the gateway's own start, nothing else"
+        assert at.house.log.count() == 3, "the gateway's own start, nothing else"
 
 
 async def test_the_longest_message_is_taken(tmp_path: Path) -> None:
@@ -293,10 +296,10 @@ async def test_a_head_that_the_vault_refuses_stops_the_session_and_says_why(
     (tmp_path / "a" / "vault").rename(tmp_path / "b" / "vault")
     async with bench(tmp_path / "b") as at:
         frames = await at.say("hi")
-        assert "not attested yet" in frames[-1].reason  # type: ignore[union-attr]  # Over
+        assert "The vault signed another row" in frames[-1].reason  # type: ignore[union-attr]  # Rejected
         refused = await rejection(at, at.message("more"))
-        assert "lies before it" in refused.reason and "sessions verify" in refused.hint
-        assert at.kinds().count("user_message") == 1
+        assert "The vault signed another row" in refused.reason and "sessions verify" in refused.hint
+        assert at.kinds().count("user_message") == 0
 
 
 async def test_a_turn_that_fails_in_an_unforeseen_way_harms_no_other(
@@ -356,7 +359,7 @@ async def test_a_stop_of_the_gateway_ends_records_and_attests_every_turn(tmp_pat
             assert at.kinds(session)[-2:] == ["turn_ended", "attestation"]
             assert (await at.verify(session)).status is Status.VERIFIED
         operations = [kind(fact) for fact in facts(at.paths.audit_db, "gateway/operations/log")]
-        assert operations == ["gateway_started", "configuration_read", "gateway_stopped"]
+        assert operations == [*STARTED, "gateway_stopped", "attestation"]
     async with bench(tmp_path) as again:
         async with asyncio.timeout(5):
             while again.kinds("default/terminal/n0").count("turn_ended") < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,12 +13,14 @@ import pytest
 from tests.support.gateway_bench import PATIENCE, Bench, bench
 from tests.support.scripted_wings import Step, calls, says
 
+from wirken.config.model import Config, SandboxConfig
 from wirken.config.paths import Paths
 from wirken.domain.events import (
     LlmResponse,
     PermissionDenied,
     ToolPermitted,
     ToolResultFact,
+    ToolsSet,
     TurnEnded,
     TurnResumed,
     TurnStarted,
@@ -100,7 +103,7 @@ async def _taken_up(whole: Path, folder: Path, kept: int) -> None:
     _vault_knows_no_later_head(folder, kept)
     async with bench(folder) as at:
         before = at.facts()
-        await _idle(at)
+        await _idle(at, answering=True)
         after = at.facts()
         report = await at.verify()
         label = f"{folder.name}: {[kind for kind in at.kinds()]}"
@@ -159,9 +162,13 @@ def _vault_knows_no_later_head(folder: Path, kept: int) -> None:
     db.close()
 
 
-async def _idle(at: Bench) -> None:
-    async with asyncio.timeout(PATIENCE):
+async def _idle(at: Bench, *, answering: bool = False) -> None:
+    """Wait until all is over and attested; `answering`: questions that waited are answered with a yes."""
+    async with asyncio.timeout(PATIENCE), at.operator() as gateway:
         while True:
+            for row in at.house.approvals.pending() if answering else ():
+                yes = AnswerApproval(approval=row.approval, lease=row.lease, choice="once")
+                await gateway.link.call(yes, Acknowledged)
             kinds = at.kinds()
             done = kinds.count("turn_ended") == kinds.count("user_message")
             if done and kinds[-1] == "attestation" and at.house.log.unfinished() == []:
@@ -233,7 +240,7 @@ async def test_a_session_that_cannot_be_read_does_not_keep_the_others_from_comin
                 await asyncio.sleep(0.005)
         assert (await at.verify()).status is Status.VERIFIED
         refused = (await at.say("hi", "a"))[-1]
-        assert "no known form" in refused.reason  # type: ignore[union-attr]  # Rejected
+        assert "changed on disk" in refused.reason  # type: ignore[union-attr]  # Rejected
 
 
 async def test_a_turn_in_a_folder_of_the_terminals_own_does_not_go_on_in_another(tmp_path: Path) -> None:
@@ -247,3 +254,48 @@ async def test_a_turn_in_a_folder_of_the_terminals_own_does_not_go_on_in_another
         await _idle(at)
         [run] = at.runner.ran
         assert b'"workspace":"/home/me/project"' in run.call
+
+
+async def test_a_session_that_was_rewritten_and_chained_anew_is_neither_continued_nor_signed(tmp_path: Path) -> None:
+    """Somebody edits the file, drops the attestation, computes the chain again and marks the session unfinished."""
+    async with bench(tmp_path) as at:
+        await one_turn(at)
+        assert (await at.verify()).status is Status.VERIFIED
+    _rewrite(Paths(tmp_path).audit_db, b'"text":"go"', b'"text":"no"')
+    async with bench(tmp_path) as at:
+        rejected = (await at.say("more"))[-1]
+        assert "The vault signed another row" in rejected.reason  # type: ignore[union-attr]  # Rejected
+        await asyncio.sleep(0.1)  # recovery has had its turn as well
+        assert "attestation" not in at.kinds()
+        assert at.runner.ran == []
+        assert (await at.verify()).status is Status.DIVERGENCE
+        assert at.facts("gateway/operations/log"), "other sessions go on"
+
+
+def _rewrite(database: Path, said: bytes, instead: bytes) -> None:
+    db = apsw.Connection(str(database))
+    query = "SELECT CAST(payload AS TEXT) FROM session_events WHERE session_id = ? ORDER BY seq"
+    rows = [str(payload).encode() for (payload,) in db.execute(query, (SESSION,))]
+    last = max(seq for seq, payload in enumerate(rows) if b'"kind":"attestation"' in payload)
+    db.execute("DELETE FROM session_events WHERE session_id = ? AND seq >= ?", (SESSION, last))
+    head = ""
+    for seq, payload in enumerate(rows[:last]):
+        changed = payload.replace(said, instead)
+        leaf = hashlib.sha256(changed).hexdigest()
+        before, head = head, hashlib.sha256((head + leaf).encode()).hexdigest()
+        db.execute(
+            "UPDATE session_events SET payload = ?, leaf_hash = ?, prev_hash = ?, hash = ?"
+            " WHERE session_id = ? AND seq = ?",
+            (changed, leaf, before, head, SESSION, seq),
+        )
+    db.execute("INSERT OR IGNORE INTO unfinished VALUES (?)", (SESSION,))
+    db.close()
+
+
+async def test_with_the_sandbox_switched_off_there_is_no_exec(tmp_path: Path) -> None:
+    config = Config(sandbox=SandboxConfig(mode="off"))
+    async with bench(tmp_path, calls(LS), says("done"), config=config) as at:
+        await at.say("go", interactive=True)
+        [offered] = [fact for fact in at.facts() if isinstance(fact, ToolsSet)]
+        assert "exec" not in [tool.name for tool in offered.tools]
+        assert at.runner.ran == []

@@ -8,11 +8,13 @@ from wirken.config.model import AgentConfig, ApprovalsConfig, Config, ProviderCo
 from wirken.config.paths import Paths
 from wirken.domain import limits
 from wirken.domain.ids import TERMINAL, WEBCHAT, AgentId, ChannelId, RoleName, SessionId, parse_session
+from wirken.domain.people import THE_OWNER
 from wirken.gateway.hub import Hub, Surface
 from wirken.gateway.log import AuditLog
 from wirken.gateway.router import RUNNER, Router, Wish
 from wirken.gateway.sessions import Session
 from wirken.ipc.frames import Delta, Frame
+from wirken.ipc.framing import FrameTooLong
 from wirken.ipc.link import LinkLost
 
 CONFIG = Config(
@@ -50,7 +52,9 @@ def test_a_workspace_is_the_wish_else_the_agents_else_the_data_directorys(router
 
 
 async def test_a_seat_says_where_a_turn_takes_place(router: Router, tmp_path: Path) -> None:
-    seat = router.seat(await session(tmp_path, "own/terminal/x"), Wish(interactive=False, runner=RoleName("runner-2")))
+    seat = router.seat(
+        await session(tmp_path, "own/terminal/x"), Wish(interactive=False, runner=RoleName("runner-2")), THE_OWNER
+    )
     assert (seat.provider, seat.model) == ("local", "a/b")
     assert (seat.place.workspace, seat.place.read_only, seat.place.sandbox) == ("/srv/own", ("/srv/ro",), "bubblewrap")
     assert (seat.runner, seat.interactive) == ("runner-2", False)
@@ -62,12 +66,12 @@ async def test_a_seat_says_where_a_turn_takes_place(router: Router, tmp_path: Pa
 async def test_patience_depends_on_the_channel(
     router: Router, tmp_path: Path, channel: ChannelId, seconds: float
 ) -> None:
-    seat = router.seat(await session(tmp_path, f"default/{channel}/x"), Wish())
+    seat = router.seat(await session(tmp_path, f"default/{channel}/x"), Wish(), THE_OWNER)
     assert seat.patience == seconds and seat.runner == RUNNER
 
 
 async def test_a_known_window_bounds_what_is_sent(router: Router, tmp_path: Path) -> None:
-    seat = router.seat(await session(tmp_path, "known/terminal/x"), Wish())
+    seat = router.seat(await session(tmp_path, "known/terminal/x"), Wish(), THE_OWNER)
     assert seat.context == 8192 * limits.CHARACTERS_PER_TOKEN * 4 // 5
 
 
@@ -100,3 +104,16 @@ def test_a_terminal_hears_of_its_sessions_and_a_page_of_its_channel() -> None:
     hub.detach(terminal)  # type: ignore[arg-type]  # as above
     hub.tell(mine, Delta(mine, "y"))
     assert len(terminal.seen) == 1
+
+
+def test_a_frame_that_cannot_be_sent_holds_nobody_up() -> None:
+    class Narrow(Screen):
+        def send(self, frame: Frame) -> None:
+            raise FrameTooLong("too long")
+
+    hub, other = Hub(), Screen()
+    mine = SessionId("default/terminal/mine")
+    for screen in (Narrow(), other):
+        hub.attach(Surface(screen, TERMINAL, False, {mine}))  # type: ignore[arg-type]  # the hub needs `send` only
+    hub.tell(mine, Delta(mine, "x"))
+    assert other.seen == [Delta(mine, "x")]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from wirken.domain import limits
@@ -72,3 +73,54 @@ def test_text_in_a_key_is_never_sql(store: StateStore) -> None:
     store.remember(OWNER, key, NOW, "owner")
     assert store.is_granted(OWNER, key, NOW)
     assert not store.is_granted(OWNER, LS, NOW)
+
+
+def test_a_grant_for_a_session_counts_in_it_only_until_it_is_forgotten(store: StateStore) -> None:
+    store.remember(OWNER, LS, NOW, "owner", session="default/terminal/a")
+    assert store.is_granted(OWNER, LS, NOW, "default/terminal/a")
+    assert not store.is_granted(OWNER, LS, NOW, "default/terminal/b") and not store.is_granted(OWNER, LS, NOW)
+    store.remember(OWNER, LS, NOW, "owner")
+    store.forget_session("default/terminal/a")
+    store.forget_session("")
+    [grant] = store.grants(NOW)
+    assert grant.session == "" and store.is_granted(OWNER, LS, NOW, "default/terminal/b")
+
+
+def test_uses_count_down_and_grants_without_limit_are_used_first(store: StateStore) -> None:
+    store.remember(OWNER, LS, NOW, "owner", uses=2)
+    for left in (1, 0):
+        assert store.is_granted(OWNER, LS, NOW)
+        store.use(OWNER, [LS], NOW, "default/terminal/a")
+        assert [grant.uses for grant in store.grants(NOW)] == ([left] if left else [])
+    assert not store.is_granted(OWNER, LS, NOW)
+    store.remember(OWNER, LS, NOW, "owner", uses=2)
+    store.remember(OWNER, LS, NOW, "owner", session="default/terminal/a")
+    store.use(OWNER, [LS], NOW, "default/terminal/a")
+    assert sorted(str(grant.uses) for grant in store.grants(NOW)) == ["2", "None"]
+
+
+def test_a_grant_may_live_shorter_and_is_revoked_in_one_session_or_in_all(store: StateStore) -> None:
+    store.remember(OWNER, LS, NOW, "owner", lifetime=60)
+    assert store.is_granted(OWNER, LS, NOW + 59_999) and not store.is_granted(OWNER, LS, NOW + 60_000)
+    store.remember(OWNER, LS, NOW, "owner", session="s")
+    assert store.revoke(OWNER, LS, "s") and not store.revoke(OWNER, LS, "s")
+    assert store.is_granted(OWNER, LS, NOW, "s")
+    store.remember(OWNER, LS, NOW, "owner", session="s")
+    assert store.revoke(OWNER, LS) and store.grants(NOW) == []
+
+
+def test_grants_of_the_first_version_are_kept(tmp_path: Path) -> None:
+    db = apsw.Connection(str(tmp_path / "old.db"))
+    db.execute(
+        "CREATE TABLE grants (agent TEXT NOT NULL, principal TEXT NOT NULL, channel TEXT NOT NULL,"
+        " action_key TEXT NOT NULL, approved INTEGER NOT NULL, expires INTEGER NOT NULL, approver TEXT NOT NULL,"
+        " PRIMARY KEY (agent, principal, channel, action_key))"
+    )
+    values = ("default", "owner", "terminal", "shell:ls", NOW, NOW + LIFE, "owner")
+    db.execute("INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    db.close()
+    for _ in range(2):
+        made = StateStore(tmp_path / "old.db")
+        [grant] = made.grants(NOW)
+        assert (grant.holder, grant.key, grant.session, grant.uses) == (OWNER, LS, "", None)
+        made.close()

@@ -351,3 +351,22 @@ async def test_unknown_bytes_end_the_link(said: bytes) -> None:
 def test_a_body_that_is_no_message_is_a_protocol_error(body: bytes) -> None:
     with pytest.raises(ProtocolError):
         unpack(body, Question)
+
+
+async def test_a_failure_of_megabytes_is_cut_on_either_side() -> None:
+    async def fail(link: Link, asked: Question, emit: Emit) -> Answer:
+        raise Refused("\x01" * 2**24, hint="y" * 2**20)
+
+    async with linked(Scripted(), Scripted(fail)) as (left, _):
+        with pytest.raises(Refused) as caught:
+            await left.call(Question("fail"), Answer)
+        assert max(len(str(caught.value)), len(caught.value.advice)) < limits.SENTENCE + 100
+    async with linked_raw(Scripted()) as (link, theirs):
+        asking = asyncio.ensure_future(link.call(Question("echo"), Answer))
+        [asked] = await heard(theirs)
+        assert isinstance(asked, Call)
+        failure = wire(Failure(asked.id, "refused", "x" * 2**20, "y" * 2**20))
+        await asyncio.get_running_loop().sock_sendall(theirs, failure)
+        with pytest.raises(Refused) as caught:
+            await asking
+        assert max(len(str(caught.value)), len(caught.value.advice)) < limits.SENTENCE + 100

@@ -81,7 +81,7 @@ def test_bad_addresses_are_refused_and_not_repeated(url: str) -> None:
 
 @given(st.ip_addresses())
 def test_only_loopback_addresses_are_loopback(address: object) -> None:
-    assert is_loopback(str(address)) == getattr(address, "is_loopback")  # noqa: B009
+    assert is_loopback(str(address)) == getattr(address, "is_loopback")  # noqa: B009  # not in the types of 3.11
 
 
 def api_error(message: str, code: str | None = None) -> bytes:

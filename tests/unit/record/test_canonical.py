@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.values import LARGEST, facts, rows, texts
 
+from wirken.domain import limits
 from wirken.domain.actions import ToolCall
 from wirken.domain.events import (
     AssistantToolCalls,
@@ -22,7 +23,7 @@ from wirken.domain.events import (
     UserMessageFact,
 )
 from wirken.domain.ids import CallId, SessionId
-from wirken.record.canonical import NotCanonical, Row, Unreadable, canonical_json, decode, encode, title_of
+from wirken.record.canonical import NotCanonical, Row, RowTooLong, Unreadable, canonical_json, decode, encode, title_of
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "chain.json").read_text())
 SESSION = SessionId("default/webchat/a")
@@ -159,3 +160,20 @@ def test_a_title_is_the_beginning_of_the_first_message_on_one_line() -> None:
     assert title_of(said("  hello\n\tworld  ")) == "hello world"
     assert title_of(said("x" * 500)) == "x" * 80
     assert title_of(None) == title_of(b"nonsense") == title_of(GOOD) == ""
+
+
+def test_a_row_has_a_longest_length_and_half_a_frame_carries_it() -> None:
+    empty = len(encode(row(SessionClosed(by=""))))
+    fits = "x" * (limits.ROW - empty)
+    assert len(encode(row(SessionClosed(by=fits)))) == limits.ROW <= limits.FRAME // 2
+    for by in (fits + "x", "\x01" * (limits.ROW // 6)):
+        with pytest.raises(RowTooLong, match="bytes passes the limit"):
+            encode(row(SessionClosed(by=by)))
+
+
+def test_what_is_let_in_fits_into_a_row_whatever_its_characters_are() -> None:
+    escaped = 6  # bytes that JSON needs for a control character (RFC 8259, section 7)
+    twice = 4  # bytes for a byte of a call's arguments: the call is JSON, and stands in a row as text
+    room = limits.ROW - 64 * 1024
+    assert escaped * max(limits.ANSWER, limits.MESSAGE, limits.TOOL_OUTPUT) <= room
+    assert twice * limits.ARGUMENTS + escaped * limits.PATH <= room

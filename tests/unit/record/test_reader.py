@@ -50,6 +50,17 @@ def test_the_newest_rows_come_oldest_first_of_one_session_or_of_all(path: Path) 
     reader.close()
 
 
+def test_rows_since_a_time_are_all_those_from_it_on_wherever_ids_are_missing(path: Path) -> None:
+    edit(path, "UPDATE session_events SET ts = id * 10", "DELETE FROM session_events WHERE id IN (1, 4, 5, 6)")
+    reader = RecordReader(path)
+    stored = reader.newest(10_000)
+    for ts in (0, 1, 20, 21, 30, 45, 70, 71, stored[-1].ts, stored[-1].ts + 1):
+        assert list(reader.since(ts)) == [row for row in stored if row.ts >= ts], ts
+    edit(path, "DELETE FROM session_events")
+    assert list(reader.since(0)) == []
+    reader.close()
+
+
 def test_sessions_are_listed_with_the_last_active_first(path: Path) -> None:
     reader = RecordReader(path)
     last, first = reader.sessions()

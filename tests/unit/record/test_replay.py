@@ -31,6 +31,7 @@ from wirken.domain.events import (
     SystemPromptSet,
     ToolPermitted,
     ToolResultFact,
+    ToolsSet,
     Trust,
     TurnEnded,
     TurnStarted,
@@ -323,3 +324,21 @@ def test_messages_may_arrive_while_the_vault_signs() -> None:
     late = UserMessageFact(text="", principal="", sender="", sender_name="", platform_id="")
     assert turn_with(late, attests(0), TurnStarted(message_seq=1)) == []
     assert turn_with(late, attests(1)) == []
+
+
+# --- who spoke ----------------------------------------------------------------------------------------
+
+
+def test_a_permit_where_no_tools_were_offered_is_found() -> None:
+    entries, _ = changed(ToolsSet, {"tools": ()})
+    permits = [seq for seq, (_, fact) in enumerate(entries) if isinstance(fact, ToolPermitted)]
+    found = findings(entries)
+    assert [seq for seq, said in found if "where no tools were offered" in said] == permits
+
+
+def test_a_permit_for_somebody_else_than_who_spoke_is_found() -> None:
+    entries, seq = changed(UserMessageFact, {"principal": "mallory"})
+    turn = slice(seq, place(entries, TurnEnded))
+    permits = [at for at, (_, fact) in enumerate(entries[turn], seq) if isinstance(fact, ToolPermitted)]
+    assert permits
+    assert [at for at, said in findings(entries) if "not the one that the model asked for" in said] == permits

@@ -308,3 +308,31 @@ def test_descriptors_and_cgroups_are_given_back(sandbox: Client) -> None:
     assert first["open"] == second["open"]
     left = [path for path in Path("/sys/fs/cgroup").glob(f"**/wirken-{os.getpid()}/command-*")]
     assert left == []
+
+
+def test_ordinary_tools_work_under_the_filter(sandbox: Client) -> None:
+    ran = sandbox.sh(
+        "set -e; rm -rf tools; mkdir -p tools/a/b; cd tools; echo x > a/b/f; chmod 700 a/b; chmod u+rwx a/b/f;"
+        " cp -a a c; tar -cf t.tar a; mkdir d; tar -xpf t.tar -C d; install -D -m 755 a/b/f e/f; mkfifo p;"
+        " mkdir -m 1777 s;"
+        ' python3 -c \'import tempfile, shutil; tempfile.TemporaryFile(dir="."); tempfile.mkdtemp(); '
+        'shutil.copytree("a", "g")\';'
+        " diff -r a c; diff -r a d/a; diff -r a g; if command -v git; then git init -q r; cd r; git add .;"
+        " git -c user.name=a -c user.email=a@b commit -qm x --allow-empty; fi; echo done"
+    )
+    assert ran.outcome == "ok" and ran.output.endswith("done\n"), ran.output
+
+
+def test_a_command_cannot_leave_a_program_that_lends_its_rights(sandbox: Client) -> None:
+    ran = sandbox.sh(
+        "rm -rf lent; mkdir lent; cd lent; cp /bin/true f; chmod 4755 f; chmod g+s f; chmod 2755 .;"
+        " install -m 4755 /bin/true i; mkdir -m 2755 d; python3 -c '\nimport os\n"
+        'for make in (lambda: os.open("o", os.O_CREAT | os.O_WRONLY, 0o4755),'
+        ' lambda: os.open(".", os.O_TMPFILE | os.O_WRONLY, 0o2755), lambda: os.mknod("n", 0o104755),'
+        ' lambda: os.mkdir("m", 0o2755), lambda: os.fchmod(os.open("f", 0), 0o6755)):\n'
+        '    try:\n        make()\n        print("made")\n    except PermissionError:\n        print("refused")\n\';'
+        " find . -perm /6000"
+    )
+    folder = sandbox.workspace / "lent"
+    lent = [path.name for path in (folder, *folder.rglob("*")) if path.stat().st_mode & 0o6000]
+    assert not lent and ran.output.count("refused") == 5 and "made" not in ran.output, ran.output

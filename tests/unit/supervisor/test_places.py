@@ -11,7 +11,7 @@ import pytest
 from tests.support.supervised import free_port
 
 from wirken.domain import limits
-from wirken.supervisor import keychain, listeners, lock, tree, workspaces
+from wirken.supervisor import keychain, listeners, lock, tree
 from wirken.supervisor.plan import Plan
 
 ROOT = os.getuid() == 0
@@ -96,32 +96,6 @@ def test_whether_a_folder_can_be_used_is_what_the_kernel_says(tmp_path: Path) ->
     assert tree.usable(str(folder), uid, write=False)
     assert not tree.usable(str(folder), uid, write=True)
     assert not tree.usable(str(tmp_path / "missing"), uid, write=False)
-
-
-def refused(path: Path | str, data: Path, *, write: bool = True, program: tuple[str, ...] = ()) -> str:
-    with pytest.raises(workspaces.BadWorkspace) as caught:
-        workspaces.checked(str(path), str(data), program, -1, write=write)
-    return str(caught.value)
-
-
-def test_wirkens_data_the_system_and_the_program_are_no_workspaces(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    for name in ("data/vault", "data/agents/default/workspace", "env", "work"):
-        (tmp_path / name).mkdir(parents=True)
-    for path in (data, data / "vault", tmp_path, "/"):
-        assert "cannot" not in refused(path, data)
-    (tmp_path / "link").symlink_to(data / "vault")
-    assert "own data" in refused(tmp_path / "link", data)
-    assert "own program" in refused(tmp_path / "env", data, program=(str(tmp_path / "env"),))
-    for path in ("/", "/etc", "/usr/share", "/proc/self", "/tmp", "/dev/shm"):
-        assert "system" in refused(path, data)
-    assert "absolute" in refused("relative", data)
-    assert "not a directory" in refused(tmp_path / "none", data)
-    inside = data / "agents" / "default" / "workspace"
-    assert workspaces.checked(str(inside), str(data), (), -1, write=True) == str(inside)
-    (tmp_path / "name").symlink_to("work")
-    found = workspaces.checked(str(tmp_path / "name"), str(data), (), -1, write=True)
-    assert found == str(tmp_path / "work")
 
 
 def test_a_socket_left_by_an_earlier_run_is_replaced_and_a_file_is_not(tmp_path: Path) -> None:

@@ -81,6 +81,10 @@ def test_each_question_is_understood_in_its_exact_form_only() -> None:
         b'{"ask": "workspace", "path": 1, "read_only": []}',
         b'{"ask": "workspace", "path": "/w", "read_only": [1]}',
         b'{"ask": "workspace", "path": "/w"}',
+        b'{"ask": "workspace", "path": "/\\u0000", "read_only": []}',
+        b'{"ask": "workspace", "path": "/\\udc80", "read_only": []}',
+        b'{"ask": "workspace", "path": "/w", "read_only": ["/r\\u0000"]}',
+        b'{"ask": "workspace", "path": "/w", "read_only": ["/\\ud800"]}',
         b"[" * 10_000,
         b"\xff",
     ):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.heads import SESSION, head
 from tests.support.vault_process import VaultProcess, running
 
 from wirken.domain import limits
@@ -45,13 +46,8 @@ from wirken.ipc.vault_wire import VaultLost, VaultSealed, question_frame, read_a
 
 pytestmark = pytest.mark.slow
 
-SESSION = "default/webchat/a"
 PASSPHRASE = b"correct horse battery"
 CANARY = b"sk-canary-5f2d9a7c31"
-
-
-def head(seq: int) -> SignHead:
-    return SignHead("default", SESSION, seq, f"{seq:064x}")
 
 
 def hears(sock: socket.socket) -> bytes:
@@ -74,7 +70,7 @@ def test_roles_get_what_is_theirs_and_nothing_else(tmp_path: Path) -> None:
         assert gateway.call(PeerKey("runner"), KeyReply).key != b""
         assert gateway.call(PeerKey("web"), KeyReply).key == b""
         gateway.call(head(1), Signature)
-        assert operator.call(LastHead(SESSION), HeadReply) == HeadReply(1, f"{1:064x}")
+        assert operator.call(LastHead(SESSION), HeadReply) == HeadReply(1, head(1).head)
         for client, question in (
             (outbound, CredentialFor("mail")),
             (outbound, ListCredentials()),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl import bindings
+from tests.support.heads import SESSION, head, leaves
 from tests.support.vault_parts import Parts
 
 from wirken.domain.attestation import attestation_message
@@ -18,13 +20,8 @@ from wirken.ipc.vault_wire import VaultSealed
 from wirken.vault.cipher import NotAuthentic
 from wirken.vault.signer import HeadForged, HeadRefused
 
-SESSION = "default/webchat/a"
-HEAD = "0" * 64
-OTHER = "1" * 64
-
-
-def head(seq: int, text: str = HEAD, agent: str = "default", session: str = SESSION) -> SignHead:
-    return SignHead(agent, session, seq, text)
+OTHER = "another row"
+"""What the last row of a rewritten chain says."""
 
 
 def edit(folder: Path, sql: str) -> None:
@@ -37,10 +34,10 @@ def edit(folder: Path, sql: str) -> None:
 def test_a_signature_is_the_agents_over_the_attestation_message(tmp_path: Path) -> None:
     signer = Parts(tmp_path).started().signer
     signed = signer.sign_head(head(3))
-    message = attestation_message(SESSION, 3, HEAD)
+    message = attestation_message(SESSION, 3, head(3).head)
     assert bindings.crypto_sign_open(signed.signature + message, signed.key) == message
     assert signer.agent_key("default", is_open=True).key == signed.key
-    assert signer.last_head(SESSION) == HeadReply(3, HEAD)
+    assert signer.last_head(SESSION) == HeadReply(3, head(3).head)
 
 
 def test_the_same_head_again_gets_the_same_signature_also_after_a_restart(tmp_path: Path) -> None:
@@ -74,14 +71,45 @@ def test_another_agent_cannot_take_over_a_session(tmp_path: Path) -> None:
         signer.sign_head(head(4, agent="other"))
 
 
+def test_rows_that_were_signed_cannot_be_exchanged_and_signed_anew(tmp_path: Path) -> None:
+    """The head of a longer chain in which row 3 says something else now."""
+    signer = Parts(tmp_path).started().signer
+    signer.sign_head(head(3))
+    rewritten = [*leaves(3, OTHER), hashlib.sha256(b"padding").digest(), hashlib.sha256(b"padding").digest()]
+    link = ""
+    for leaf in rewritten:
+        link = hashlib.sha256((link + leaf.hex()).encode()).hexdigest()
+    for since in range(6):
+        with pytest.raises(HeadRefused):
+            signer.sign_head(SignHead("default", SESSION, 5, link, since, b"".join(rewritten[since:])))
+    assert signer.last_head(SESSION) == HeadReply(3, head(3).head)
+
+
+@pytest.mark.parametrize("since", [0, 1, 3, 4])
+def test_the_vault_needs_the_rows_since_the_last_signed_one_and_takes_more(tmp_path: Path, since: int) -> None:
+    signer = Parts(tmp_path).started().signer
+    signer.sign_head(head(3))
+    assert signer.sign_head(head(7, since=since)).key == signer.agent_key("default", is_open=True).key
+
+
+def test_a_gap_too_few_or_too_many_rows_are_refused(tmp_path: Path) -> None:
+    signer = Parts(tmp_path).started().signer
+    signer.sign_head(head(3))
+    whole = head(7, since=4)
+    rest = whole.leaves
+    for since, rows in ((5, rest[32:]), (4, rest[:-32]), (4, rest + b"0" * 32), (4, b""), (4, b"0")):
+        with pytest.raises(HeadRefused):
+            signer.sign_head(SignHead("default", SESSION, 7, whole.head, since, rows))
+
+
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from([HEAD, OTHER])), max_size=25))
+@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["row", OTHER])), max_size=25))
 def test_heads_move_forward_only(asked: list[tuple[int, str]]) -> None:
     with TemporaryDirectory() as folder:
         signer = Parts(Path(folder)).started().signer
-        seq, known, signature = -1, "", Signature(b"", b"")
+        seq, known, signature = -1, "row", Signature(b"", b"")
         for question in asked:
-            allowed = question[0] > seq or question == (seq, known)
+            allowed = (question[0] > seq and known == "row") or question == (seq, known)
             if not allowed:
                 with pytest.raises(HeadRefused):
                     signer.sign_head(head(*question))
@@ -90,10 +118,10 @@ def test_heads_move_forward_only(asked: list[tuple[int, str]]) -> None:
             else:
                 signature = signer.sign_head(head(*question))
                 seq, known = question
-            assert signer.last_head(SESSION) == HeadReply(seq, known)
+            assert signer.last_head(SESSION) == HeadReply(seq, head(seq, known).head if seq >= 0 else "")
 
 
-@pytest.mark.parametrize("column", ["seq = 0", f"head = '{OTHER}'", "signature = zeroblob(64)", "agent = 'x'"])
+@pytest.mark.parametrize("column", ["seq = 0", f"head = '{'1' * 64}'", "signature = zeroblob(64)", "agent = 'x'"])
 def test_an_edited_head_is_noticed(tmp_path: Path, column: str) -> None:
     parts = Parts(tmp_path).started()
     parts.signer.sign_head(head(3))
@@ -135,7 +163,7 @@ def test_public_keys_and_heads_are_readable_while_sealed_and_nothing_else(tmp_pa
     sealed = Parts(tmp_path).signer
     assert sealed.agent_key("default", is_open=False).key == signed.key
     assert sealed.peer_key("gateway", is_open=False).key == gateway
-    assert sealed.last_head(SESSION) == HeadReply(3, HEAD)
+    assert sealed.last_head(SESSION) == HeadReply(3, head(3).head)
     with pytest.raises(VaultSealed):
         sealed.agent_key("new", is_open=False)
     with pytest.raises(VaultSealed):

@@ -97,3 +97,13 @@ async def test_a_waiting_stream_wakes_for_an_event_and_for_its_end() -> None:
     assert await waiting == []
     stream.put(Event(b"late"))
     assert await stream.take() == []
+
+
+def test_no_padding_of_a_card_moves_the_rest_out_of_sight() -> None:
+    padded = "rm -rf x" + " " * 500 + "\n \t\n" * 500 + "ls «3 blanks»"
+    made = card(asked(padded, padded), Clock())
+    for text in (made.tool, made.call, made.command, *made.action_keys, *made.reasons):
+        assert len(text) < 200 and "«500 blanks»" in text and "\\xab3 blanks\\xbb" in text
+    assert made.command.count("\n") == 2 and "«999 empty lines»" in made.command
+    assert "«999 empty lines»" in made.call
+    assert card(asked("if x:\n  ls\n\nls", ""), Clock()).command == "if x:\n  ls\n\nls"

@@ -12,6 +12,7 @@ from tests.support.stub_gateway import Turn
 
 from wirken.domain import limits
 from wirken.ipc.calls import operator as calls
+from wirken.ipc.calls.senders import AllowSender, BlockSender
 
 
 async def test_a_message_is_answered_once_its_row_is_on_disk(tmp_path: Path) -> None:
@@ -172,3 +173,44 @@ async def test_the_page_and_all_its_files_are_served_with_their_types(tmp_path: 
             reply = await page.get(f"/static/{name}")
             assert reply.status == 200
             assert reply.headers["content-type"].startswith(("text/javascript", "text/css", "image/svg+xml"))
+
+
+async def test_who_waits_is_listed_and_decided_about(tmp_path: Path) -> None:
+    async with running(tmp_path) as page:
+        for sender in ("7", "8"):
+            page.gateway.somebody_waits("telegram", sender, "Anna")
+        listed = (await page.get("/api/senders")).json()["senders"]
+        assert isinstance(listed, list)
+        assert [(row["channel"], row["sender"], row["name"]) for row in listed] == [
+            ("telegram", "7", "Anna"),
+            ("telegram", "8", "Anna"),
+        ]
+        admitted = {"channel": "telegram", "sender": "7", "decision": "allow", "role": "guest", "name": "anna"}
+        assert (await page.post("/api/senders", admitted)).status == 200
+        assert (
+            await page.post("/api/senders", {"channel": "telegram", "sender": "8", "decision": "block"})
+        ).status == 200
+        assert page.gateway.questions[-2:] == [
+            AllowSender(channel="telegram", sender="7", role="guest", principal="anna"),
+            BlockSender(channel="telegram", sender="8"),
+        ]
+        assert (await page.post("/api/senders", admitted)).status == 403
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"role": "owner"},
+        {"role": "approver"},
+        {"decision": "pair"},
+        {"decision": "remove"},
+        {"sender": 7},
+        {"standing": "admitted"},
+    ],
+)
+async def test_the_page_offers_no_other_decision(tmp_path: Path, given: dict[str, object]) -> None:
+    async with running(tmp_path) as page:
+        page.gateway.somebody_waits("telegram", "7", "Anna")
+        body = {"channel": "telegram", "sender": "7", "decision": "allow"} | given
+        assert (await page.post("/api/senders", body)).status == 400
+        assert page.gateway.waiting

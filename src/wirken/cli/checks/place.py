@@ -96,10 +96,16 @@ def clock(home: Installation) -> Iterator[Finding]:
     if seen < _RELEASED:
         yield red(f"it is {seen:%Y-%m-%d} by this machine's clock, before this program was made", why, fix)
     elif newest > home.now + limits.CLOCK_SKEW * 1000:
-        ahead = datetime.datetime.fromtimestamp(newest / 1000, datetime.UTC)
-        yield yellow(f"the newest row of the record is of {ahead:%Y-%m-%d %H:%M} UTC, in the future", why, fix)
+        yield yellow(f"the newest row of the record is of {_moment(newest)}, in the future", why, fix)
     else:
         yield ok(f"{seen:%Y-%m-%d %H:%M} UTC")
+
+
+def _moment(ms: int) -> str:
+    """Return a time in ms since the epoch in UTC; as the number where a tampered row names no day."""
+    if not 0 <= ms < limits.CALENDAR_END:
+        return f"{ms} ms after 1970"
+    return f"{datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _newest_row(home: Installation) -> int:

@@ -7,9 +7,11 @@ from typing import Protocol, TypeVar
 
 from wirken.domain import limits
 from wirken.domain.events import Attestation, Trust
+from wirken.gateway.past import LinkHashes, RecordTampered
 from wirken.gateway.sessions import Session
-from wirken.ipc.calls.vault import Signature, SignHead, VaultQuestion
+from wirken.ipc.calls.vault import HeadReply, LastHead, Signature, SignHead, VaultQuestion
 from wirken.ipc.vault_wire import VaultLost
+from wirken.record.chain import Head
 
 T = TypeVar("T")
 
@@ -31,10 +33,15 @@ async def attest(vault: AsksVault, session: Session) -> None:
 
 
 async def _attest(vault: AsksVault, session: Session) -> None:
+    since = await vouch(vault, session) + 1
     head = session.log.head(session.id)
     await session.log.flushed()
-    question = SignHead(session.agent, session.id, head.seq, head.hash)
-    signed = await _patiently(vault, question)
+    links = [link for link in session.log.links(session.id, since) if link.seq <= head.seq]
+    rest, links = links[limits.ATTEST_ROWS :], links[: limits.ATTEST_ROWS]
+    signed = await _sign(vault, session, head, since, links, more=bool(rest))
+    while rest:
+        since, links, rest = rest[0].seq, rest[: limits.ATTEST_ROWS], rest[limits.ATTEST_ROWS :]
+        signed = await _sign(vault, session, head, since, links, more=bool(rest))
     fact = Attestation(
         chain_head_seq=head.seq,
         chain_head_hash=head.hash,
@@ -44,12 +51,37 @@ async def _attest(vault: AsksVault, session: Session) -> None:
     await session.record((Trust.GATEWAY, fact), unfinished=bool(session.waiting) or session.turn is not None)
 
 
-async def _patiently(vault: AsksVault, question: SignHead) -> Signature:
+async def _sign(
+    vault: AsksVault, session: Session, head: Head, since: int, links: list[LinkHashes], *, more: bool
+) -> Signature:
+    """Have `head` signed, or, where `more` rows follow than fit a question, the last of `links`."""
+    leaves = b"".join(bytes.fromhex(link.leaf) for link in links)
+    seq, link = (links[-1].seq, links[-1].hash) if more else (head.seq, head.hash)
+    signed = await _patiently(vault, SignHead(session.agent, session.id, seq, link, since, leaves), Signature)
+    session.signed = seq
+    return signed
+
+
+async def vouch(vault: AsksVault, session: Session) -> int:
+    """Ask the vault, once, whether the session on disk is the one whose head it signed last; return that row.
+
+    Raises `RecordTampered` where it is not, `VaultLost`.
+    """
+    if session.signed is None:
+        last = await _patiently(vault, LastHead(session.id), HeadReply)
+        found = session.log.links(session.id, last.seq)[:1] if last.seq >= 0 else []
+        if last.seq >= 0 and (not found or (found[0].seq, found[0].hash) != (last.seq, last.head)):
+            raise RecordTampered(f"The vault signed another row {last.seq} of this session than the record holds.")
+        session.signed = last.seq
+    return session.signed
+
+
+async def _patiently(vault: AsksVault, question: VaultQuestion, reply: type[T]) -> T:
     deadline = asyncio.get_running_loop().time() + limits.VAULT_WAIT
     pause = limits.RESTART_FIRST
     while True:
         try:
-            return await vault.call(question, Signature)
+            return await vault.call(question, reply)
         except VaultLost:
             if asyncio.get_running_loop().time() + pause > deadline:
                 raise

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
 from wirken.domain import limits
-from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, ToolCall, Verdict
+from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Place, ToolCall, Verdict
 from wirken.domain.errors import Refused, Unavailable
-from wirken.domain.events import Outcome, PermissionDenied, ToolPermitted, ToolResultFact, Trust
-from wirken.domain.ids import CallId
+from wirken.domain.events import ToolPermitted, ToolResultFact, Trust
 from wirken.domain.text import clip
+from wirken.gateway.agent.results import invalid, refusal
 from wirken.gateway.agent.seat import Seat
+from wirken.gateway.approvals import DRIFTED, Matter
 from wirken.gateway.log import AuditLog
 from wirken.gateway.sessions import Session
 from wirken.gateway.tools.catalogue import InvalidCall, Tool, check
@@ -29,60 +30,56 @@ class Runs(Protocol):
 
 
 class Asks(Protocol):
-    """Whoever asks a person."""
+    """Whoever asks a person; a refusal is on record when it returns."""
 
-    async def ask(
-        self, session: Session, call_id: CallId, call: CanonicalCall, needs: NeedsApproval, seconds: float
-    ) -> Allowed | Denied: ...
+    async def ask(self, matter: Matter, seconds: float) -> Allowed | Denied: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """Takes a proposed call through validation, decision, record and run."""
+    """Takes a proposed call through validation, decision, record and run.
+
+    `place` says where a call would run now: while a person thought about it, that may have changed.
+    """
 
     log: AuditLog
     tools: dict[str, Tool]
     decide: Callable[[CanonicalCall, Seat], Verdict]
     approvals: Asks
     run: Runs
+    place: Callable[[Seat], Place]
 
     async def dispatch(self, session: Session, seat: Seat, call: ToolCall) -> None:
         """Carry out one call, or refuse it; either way the session ends up with its result row."""
         try:
-            check(self.tools, call.name, call.arguments)
+            check(_offered(self.tools, session, seat), call.name, call.arguments)
         except InvalidCall as error:
             await session.record((Trust.GATEWAY, invalid(call, str(error))))
             return
-        canonical = CanonicalCall(
-            tool=call.name,
-            arguments=call.arguments,
-            agent=seat.agent,
-            session=seat.session,
-            principal=seat.principal,
-            channel=seat.channel,
-            place=seat.place,
-        )
+        canonical = _canonical(call, seat, seat.place)
         verdict = self.decide(canonical, seat)
-        if isinstance(verdict, NeedsApproval):
-            verdict = await self._ask(session, seat, call, canonical, verdict)
         match verdict:
             case Denied():
-                await session.record(
-                    (Trust.GATEWAY, _denied(call, verdict)),
-                    (Trust.GATEWAY, result(call, "denied", verdict.said)),
-                )
+                await session.record(*refusal(session, call, verdict))
             case Allowed():
                 await self._run(session, seat, call, canonical, verdict)
+            case NeedsApproval():
+                await self._ask(seat, Matter(session, call, canonical, verdict))
             case _:
                 assert_never(verdict)
 
-    async def _ask(
-        self, session: Session, seat: Seat, call: ToolCall, canonical: CanonicalCall, needs: NeedsApproval
-    ) -> Allowed | Denied:
+    async def _ask(self, seat: Seat, matter: Matter) -> None:
+        """Ask a person and, after a yes, run exactly what was shown."""
         if not seat.interactive:
-            said = f"Permission denied: '{call.name}' requires {needs.tier.value} approval."
-            return Denied(needs.tier, needs.keys, "not_interactive", said)
-        return await self.approvals.ask(session, call.id, canonical, needs, seat.patience)
+            await matter.refuse("not_interactive", "")
+            return
+        verdict = await self.approvals.ask(matter, seat.patience)
+        if isinstance(verdict, Denied):
+            return
+        if _canonical(matter.call, seat, self.place(seat)).digest() != matter.canonical.digest():
+            await matter.refuse("drifted", DRIFTED)
+            return
+        await self._run(matter.session, seat, matter.call, matter.canonical, verdict)
 
     async def _run(
         self, session: Session, seat: Seat, call: ToolCall, canonical: CanonicalCall, verdict: Allowed
@@ -113,35 +110,21 @@ class Dispatcher:
         return await self.log.permit(fact, canonical)
 
 
-def result(call: ToolCall, outcome: Outcome, said: str) -> ToolResultFact:
-    """Return the result of a call that did not run to its end."""
-    return ToolResultFact(
-        call_id=call.id,
+def _offered(tools: dict[str, Tool], session: Session, seat: Seat) -> dict[str, Tool]:
+    """Return the tools that there are: none for somebody who may not use them, or where none were offered."""
+    offered = session.tools is not None and bool(session.tools.tools)
+    return tools if offered and seat.role.may_use_tools else {}
+
+
+def _canonical(call: ToolCall, seat: Seat, place: Place) -> CanonicalCall:
+    return CanonicalCall(
         tool=call.name,
-        success=False,
-        outcome=outcome,
-        output=said,
-        exit_code=None,
-        ended_by="",
-        truncated_bytes=0,
-        duration_ms=0,
-    )
-
-
-def invalid(call: ToolCall, said: str) -> ToolResultFact:
-    """Return the result of a call that no tool can take."""
-    return result(call, "invalid", said)
-
-
-def _denied(call: ToolCall, verdict: Denied) -> PermissionDenied:
-    return PermissionDenied(
-        call_id=call.id,
-        tool=call.name,
-        action_key=verdict.keys[0],
-        action_keys=verdict.keys,
-        tier=verdict.tier.value,
-        rule=verdict.rule,
-        by=verdict.by,
+        arguments=call.arguments,
+        agent=seat.agent,
+        session=seat.session,
+        principal=seat.principal,
+        channel=seat.channel,
+        place=place,
     )
 
 

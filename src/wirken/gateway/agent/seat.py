@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from wirken.domain.actions import Place
 from wirken.domain.ids import AgentId, ChannelId, PrincipalId, RoleName, SessionId
+from wirken.domain.people import Role
 from wirken.gateway.store import Holder
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """`interactive`: someone may be there to answer; `patience` is how long they are waited for, in seconds.
+    """Who is judged is who said the turn's message: `principal`, with that person's `role`.
+
+    `interactive`: someone may be there to answer; `patience` is how long they are waited for, in seconds.
 
     `context` bounds what is sent to the model, in bytes of messages.
     """
@@ -20,6 +23,7 @@ class Seat:
     agent: AgentId
     channel: ChannelId
     principal: PrincipalId
+    role: Role
     provider: str
     model: str
     context: int

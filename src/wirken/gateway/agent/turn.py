@@ -28,9 +28,11 @@ from wirken.domain.events import (
 )
 from wirken.domain.ids import CallId
 from wirken.domain.text import clean
-from wirken.gateway.agent.dispatch import Dispatcher, invalid, result
+from wirken.gateway.agent.dispatch import Dispatcher
 from wirken.gateway.agent.model import Answer
+from wirken.gateway.agent.results import invalid, result
 from wirken.gateway.agent.seat import Seat
+from wirken.gateway.approvals import SUSPEND
 from wirken.gateway.log import RecordFailed
 from wirken.gateway.sessions import OpenTurn, Session
 from wirken.ipc.link import LinkLost
@@ -39,7 +41,14 @@ from wirken.record.conversation import sha256_hex
 AskModel = Callable[[Seat, Session, bytes, bytes], Awaitable[Answer]]
 
 _STOPPED = "Stopped before it finished; what it had done by then stays."
+_NOT_RUN = "Not run: the turn ended before this call was decided."
 _FAILED = "Not finished: the turn failed."
+_PUSHING = f"{limits.DENIALS_PER_TURN} calls were denied in this turn, so it ended."
+_NOT_TRIED = f"Not run: the turn ended after {limits.DENIALS_PER_TURN} denials."
+
+
+class Suspended(Exception):
+    """A turn was put aside while it waits for a person; its rows say so, and it goes on from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +58,24 @@ class TurnRunner:
     dispatcher: Dispatcher
     ask: AskModel
     clock: Clock
+    within: Callable[[Seat], None]
+    """Returns if the model may be asked now. Raises `Refused` where a budget is spent."""
 
     async def run(self, session: Session, seat: Seat) -> TurnEnded:
         """Start the next waiting message's turn, or go on with the open one, and bring it to its end row.
 
         Cancelling the task, once, ends the turn as `stopped`; a turn whose end row is on its way to disk by then
-        ends as that row says. Raises `RecordFailed` only.
+        ends as that row says. With `SUSPEND` as the message, a turn that waits for a person is left open instead.
+        Raises `RecordFailed` and `Suspended` only.
         """
         try:
             await self._played(session, seat)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as stopped:
             if session.turn is None:
                 await session.log.flushed()
+            elif SUSPEND in stopped.args and session.turn.question is not None:
+                await session.log.flushed()
+                raise Suspended from None
             else:
                 ended = _ended(session, "stopped", "Stopped.")
                 await session.record(*leftovers(session, _STOPPED, running="stopped"), ended)
@@ -87,6 +102,8 @@ class TurnRunner:
             session.begin((Trust.GATEWAY, TurnStarted(message_seq=session.waiting[0])))
         turn = session.turn
         assert turn is not None
+        if turn.calls and not await self._carry_out(session, seat):
+            return
         for number in range(turn.rounds + 1, limits.TOOL_ROUNDS + 1):
             answer, response = await self._round(session, seat, number)
             if answer.error:
@@ -98,17 +115,32 @@ class TurnRunner:
             calls = _numbered(turn, number, answer)
             said = (Trust.MODEL, AssistantToolCalls(text=answer.text, calls=calls))
             await session.record((Trust.GATEWAY, response), said)
-            for index, call in enumerate(calls):
-                if index < limits.TOOL_CALLS:
-                    await self.dispatcher.dispatch(session, seat, call)
-                else:
-                    await session.record((Trust.GATEWAY, invalid(call, "Too many calls in one round; not run.")))
+            if not await self._carry_out(session, seat):
+                return
         reason = f"The model asked for tools in {limits.TOOL_ROUNDS} rounds without an answer."
         await session.record(_ended(session, "failed", reason))
+
+    async def _carry_out(self, session: Session, seat: Seat) -> bool:
+        """Carry out the round's calls that have no result yet, in order; False where that ended the turn."""
+        turn = session.turn
+        assert turn is not None
+        for index, call in enumerate(turn.proposed):
+            if call.id not in turn.calls:
+                continue
+            if index < limits.TOOL_CALLS:
+                await self.dispatcher.dispatch(session, seat, call)
+            else:
+                await session.record((Trust.GATEWAY, invalid(call, "Too many calls in one round; not run.")))
+            if turn.denials >= limits.DENIALS_PER_TURN:
+                rest = leftovers(session, _NOT_TRIED, running="unknown")
+                await session.record(*rest, _ended(session, "failed", _PUSHING))
+                return False
+        return True
 
     async def _round(self, session: Session, seat: Seat, number: int) -> tuple[Answer, LlmResponse]:
         """Ask once, and again when the outbound process was lost before the answer was complete."""
         for attempt in range(1, limits.MODEL_TRIES + 1):
+            self.within(seat)
             _compact(session, seat)
             messages, tools = session.conversation.messages_json(), session.conversation.tools_json()
             await session.record((Trust.GATEWAY, _request(session, seat, number, messages, tools)))
@@ -137,8 +169,10 @@ def leftovers(session: Session, said: str, *, running: Outcome) -> list[tuple[Tr
     if turn.asking:
         facts.append((Trust.GATEWAY, _response(turn.rounds, Answer(error=said), 0)))
     for call in turn.calls.values():
-        outcome: Outcome = running if call.id in turn.permitted else "stopped"
-        facts.append((Trust.GATEWAY, result(call, outcome, said)))
+        if call.id in turn.permitted:
+            facts.append((Trust.GATEWAY, result(call, running, said)))
+        else:
+            facts.append((Trust.GATEWAY, result(call, "stopped", _NOT_RUN)))
     return facts
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import msgspec
+
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable
+from wirken.domain.text import clean
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls.runner import Ran, Run, WirePermit
@@ -28,6 +31,22 @@ class Carrier:
         wire = WirePermit(permit.session, permit.seq, permit.call_sha256)
         try:
             async with asyncio.timeout(limits.EXEC_TIME + limits.EXEC_GRACE):
-                return await link.call(Run(wire, permit.call.canonical()), Ran)
+                return _bounded(await link.call(Run(wire, permit.call.canonical()), Ran))
         except TimeoutError:
             raise Unavailable("The runner did not answer in time.") from None
+
+
+def _bounded(ran: Ran) -> Ran:
+    """Return what the runner says, as far as a row can hold it; the output is cut where it is recorded."""
+    return msgspec.structs.replace(
+        ran,
+        ended_by=clean(ran.ended_by)[: limits.ENDED_BY],
+        exit_code=None if ran.exit_code is None else _counted(ran.exit_code),
+        truncated_bytes=_counted(ran.truncated_bytes),
+        duration_ms=_counted(ran.duration_ms),
+    )
+
+
+def _counted(number: int) -> int:
+    most = limits.ROW_NUMBER // 2  # so that a sum of two still fits
+    return max(-most, min(number, most))

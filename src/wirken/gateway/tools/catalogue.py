@@ -93,7 +93,7 @@ def check(tools: dict[str, Tool], name: str, arguments: str) -> None:
     """Raises `InvalidCall` unless `arguments` is JSON text that fits the schema of the tool `name`."""
     tool = tools.get(name)
     if tool is None:
-        raise InvalidCall(f"There is no such tool. Tools: {', '.join(tools)}.")
+        raise InvalidCall(f"There is no such tool. Tools: {', '.join(tools) or 'none'}.")
     if len(arguments.encode("utf-8", "surrogatepass")) > limits.ARGUMENTS:
         raise InvalidCall(f"The arguments are longer than {limits.ARGUMENTS} bytes.")
     try:

@@ -6,6 +6,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from wirken.ipc.calls.policy import ShowPolicy
+from wirken.ipc.calls.senders import AllowSender, BlockSender, ListSenders, OfferPairing, RemoveSender
+
 
 class ListSessions(msgspec.Struct, frozen=True, tag="list_sessions"):
     """Sessions, newest first. Empty `channel` means all; the page always gets its own only."""
@@ -29,7 +32,7 @@ class SessionRows(msgspec.Struct, frozen=True):
 
 
 class ReadRows(msgspec.Struct, frozen=True, tag="read_rows"):
-    """The rows of a session from `first_seq` on, at most 500."""
+    """The rows of a session from `first_seq` on: a page within limits.ROWS_PER_PAGE and ROW_PAGE. Empty: the end."""
 
     session: str
     first_seq: int = 0
@@ -76,10 +79,32 @@ class ApprovalRow(msgspec.Struct, frozen=True, kw_only=True):
     tier: str
     reasons: tuple[str, ...]
     expires: int
+    principal: str = ""
+    """Who asked: whose turn this call belongs to."""
+    channel: str = ""
+    sender_name: str = ""
+    """What the platform calls the sender; anyone can choose it."""
+    message: str = ""
+    """The message that led here, its first `limits.QUESTION_TEXT` bytes."""
+    message_cut: int = 0
+    """Bytes left out of `message`; as `said_cut`."""
+    said: str = ""
+    """The model's own words beside its calls."""
+    said_cut: int = 0
+    place: tuple[str, ...] = ()
+    """Where it will run and what that place can reach, a line each."""
 
 
 class ApprovalRows(msgspec.Struct, frozen=True):
     approvals: tuple[ApprovalRow, ...]
+
+
+Choice: TypeAlias = Literal["once", "session", "30d", "deny"]
+"""`session` and `30d` are for Tier 2 only."""
+
+
+class WatchApprovals(msgspec.Struct, frozen=True, tag="watch_approvals"):
+    """What waits, and from now on every `Asked` and `Settled` on this link, of all sessions (operator)."""
 
 
 class AnswerApproval(msgspec.Struct, frozen=True, kw_only=True, tag="answer_approval"):
@@ -87,7 +112,7 @@ class AnswerApproval(msgspec.Struct, frozen=True, kw_only=True, tag="answer_appr
 
     approval: str
     lease: str
-    choice: Literal["once", "30d", "deny"]
+    choice: Choice
     reason: str = ""
 
 
@@ -109,6 +134,10 @@ class GrantRow(msgspec.Struct, frozen=True, kw_only=True):
     approved: int
     expires: int
     by: str
+    session: str = ""
+    """The only session it counts in; empty: all of this holder's."""
+    uses: int | None = None
+    """How often it still counts; none: without limit."""
 
 
 class GrantRows(msgspec.Struct, frozen=True):
@@ -116,19 +145,29 @@ class GrantRows(msgspec.Struct, frozen=True):
 
 
 class RevokeGrant(msgspec.Struct, frozen=True, tag="revoke_grant"):
+    """Take a key back from a holder: in all sessions, or in the one that is named."""
+
     agent: str
     principal: str
     channel: str
     action_key: str
+    session: str = ""
 
 
 class ApproveGrant(msgspec.Struct, frozen=True, tag="approve_grant"):
-    """Remember a Tier 2 key for 30 days, without a question before it (operator). A Tier 3 key is refused."""
+    """Remember a Tier 2 key without a question before it (operator). A Tier 3 key is refused.
+
+    `seconds`: how long, `limits.GRANT_LIFETIME` at most and for 0; `uses`: how often, 0 without limit; `session`:
+    in this one only, which must be of this agent and channel.
+    """
 
     agent: str
     principal: str
     channel: str
     action_key: str
+    seconds: int = 0
+    uses: int = 0
+    session: str = ""
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, tag="gateway_status"):
@@ -154,6 +193,16 @@ class GatewayReport(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
+class AnswerAs(msgspec.Struct, frozen=True, tag="answer_as"):
+    """An answer to a question, pressed by a platform's account: the only question that a channel may put.
+
+    The channel is the connection's; who `sender` is, the owner's list of senders says.
+    """
+
+    answer: AnswerApproval
+    sender: str
+
+
 class Acknowledged(msgspec.Struct, frozen=True):
     """It was done and is durable; `said` is a sentence where there is something to say."""
 
@@ -166,14 +215,32 @@ OperatorQuestion: TypeAlias = (
     | VerifySession
     | CloseSession
     | PendingApprovals
+    | WatchApprovals
     | AnswerApproval
     | StopTurn
     | ListGrants
     | RevokeGrant
     | ApproveGrant
     | GatewayStatus
+    | ShowPolicy
+    | ListSenders
+    | AllowSender
+    | BlockSender
+    | RemoveSender
+    | OfferPairing
 )
 
 WebQuestion: TypeAlias = (
-    ListSessions | ReadRows | VerifySession | PendingApprovals | AnswerApproval | StopTurn | GatewayStatus
+    ListSessions
+    | ReadRows
+    | VerifySession
+    | PendingApprovals
+    | AnswerApproval
+    | StopTurn
+    | GatewayStatus
+    | ListSenders
+    | AllowSender
+    | BlockSender
 )
+
+ChannelQuestion: TypeAlias = AnswerAs

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
+from wirken.domain import limits
 from wirken.domain.conversation import ModelEvent
 
 
@@ -36,9 +37,9 @@ class ProviderStatus(msgspec.Struct, frozen=True, tag="provider_status"):
 
 class ProviderReport(msgspec.Struct, frozen=True):
     reachable: bool
-    said: str
+    said: Annotated[str, msgspec.Meta(max_length=limits.SENTENCE)]
     """One sentence: what answered, or why not."""
-    models: tuple[str, ...] = ()
+    models: Annotated[tuple[str, ...], msgspec.Meta(max_length=limits.MODEL_NAMES)] = ()
 
 
 OutboundQuestion: TypeAlias = Complete | ProviderStatus

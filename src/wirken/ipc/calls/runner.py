@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
+from wirken.domain import limits
 from wirken.domain.events import Outcome
+
+Sentence: TypeAlias = Annotated[str, msgspec.Meta(max_length=limits.SENTENCE)]
+"""At most limits.SENTENCE characters; an answer with a longer one does not decode."""
 
 
 class WirePermit(msgspec.Struct, frozen=True):
@@ -45,11 +49,11 @@ class SandboxStatus(msgspec.Struct, frozen=True, tag="sandbox_status"):
 class SandboxReport(msgspec.Struct, frozen=True, kw_only=True):
     """`kind` is `bubblewrap`, or `none` where no command can be run; then `reason` and `fix` say why."""
 
-    kind: str
-    limits: str
+    kind: Sentence
+    limits: Sentence
     """`cgroup-v2`, `cgroup-v1`, `watchdog`, or empty."""
-    reason: str = ""
-    fix: str = ""
+    reason: Sentence = ""
+    fix: Sentence = ""
 
 
 RunnerQuestion: TypeAlias = Run | SandboxStatus

@@ -42,8 +42,9 @@ class AgentKey(msgspec.Struct, frozen=True, tag="agent_key"):
 class SignHead(msgspec.Struct, frozen=True, tag="sign_head"):
     """Sign a session's head with its agent's key. Gateway only.
 
-    Refused: a different hash for a seq already signed, or any lower seq. The same head again returns the
-    same signature.
+    `leaves` holds the 32-byte leaf hashes of the rows from `since` up to `seq`. With them the vault computes the
+    head itself, from the last one that it signed: refused is any head that does not continue it, a different
+    hash for a seq already signed, and any lower seq. The same head again returns the same signature.
     """
 
     agent: str
@@ -51,6 +52,8 @@ class SignHead(msgspec.Struct, frozen=True, tag="sign_head"):
     seq: int
     head: str
     """64 hex digits."""
+    since: int = 0
+    leaves: bytes = b""
 
 
 class Signature(msgspec.Struct, frozen=True):

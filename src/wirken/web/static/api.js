@@ -34,12 +34,15 @@ const sessionPath = (session) => "/api/sessions/" + session.split("/").map(encod
 
 export const sessions = () => ask("/api/sessions");
 export const approvals = () => ask("/api/approvals");
+export const senders = () => ask("/api/senders");
+export const decide = (channel, sender, decision, role) =>
+  post("/api/senders", decision === "allow" ? { channel, sender, decision, role } : { channel, sender, decision });
 export const status = () => ask("/api/status");
 export const send = (conversation, text, id) => post("/api/messages", { conversation, text, id });
 export const verify = (session) => post(sessionPath(session) + "/verify", {});
 export const stop = (session) => post(sessionPath(session) + "/stop", {});
-export const answer = (approval, lease, choice) =>
-  post("/api/approvals/" + encodeURIComponent(approval), { lease, choice });
+export const answer = (approval, lease, choice, reason = "") =>
+  post("/api/approvals/" + encodeURIComponent(approval), { lease, choice, reason });
 
 const FIRST_WAIT = 500; // ms before the first new attempt
 const LONGEST_WAIT = 10_000; // ms between attempts

@@ -1,11 +1,23 @@
-// Approval cards: what is asked, exactly, and the three answers. The server has made hidden characters visible.
+// Approval cards: what is asked, exactly, and the answers. The server has made hidden characters visible.
 
 import { answer } from "./api.js";
 import { byId, el, say } from "./dom.js";
 
 const ARMED_AFTER = 350; // ms; a click or key that was meant for something else must not allow a call
 
+const HERE = "webchat"; // the page's own channel; a question of another is shown whatever is in view
+
 const TIERS = { tier2: "asked once in 30 days", tier3: "asked every time" };
+
+const elsewhere = (card) => card.session.split("/")[1] !== HERE;
+
+// A piece of somebody's words, with a statement of what was left out of it.
+function words(label, text, cut) {
+  if (!text) return null;
+  const rest = cut ? el("p", { class: "quiet", text: `${cut} more bytes, not shown here; the record has them.` }) : null;
+  return el("div", { class: "words" }, el("p", { class: "quiet", text: label }),
+    el("pre", { class: "quoted", tabindex: "0", "aria-label": label, text }), rest);
+}
 
 export class Cards {
   #open = new Map(); // approval -> { card, node, timer, skew }
@@ -23,8 +35,12 @@ export class Cards {
     if (this.#settled.has(card.approval) || this.#open.has(card.approval)) return;
     const entry = { card, node: null, timer: 0, skew: card.now - Date.now() };
     this.#open.set(card.approval, entry);
-    if (card.session === this.#session()) this.#show(entry, quietly);
+    if (this.#inView(card)) this.#show(entry, quietly);
     this.#report();
+  }
+
+  #inView(card) {
+    return card.session === this.#session() || elsewhere(card);
   }
 
   settled(approval, decision = "") {
@@ -45,7 +61,7 @@ export class Cards {
   refresh() {
     for (const entry of this.#open.values()) {
       this.#remove(entry);
-      if (entry.card.session === this.#session()) this.#show(entry, false);
+      if (this.#inView(entry.card)) this.#show(entry, elsewhere(entry.card));
     }
     this.#report();
   }
@@ -63,7 +79,7 @@ export class Cards {
     const others = new Set();
     let here = 0;
     for (const { card } of this.#open.values()) {
-      if (card.session === this.#session()) here += 1;
+      if (this.#inView(card)) here += 1;
       else others.add(card.session);
     }
     this.#changed(others, here);
@@ -80,25 +96,32 @@ export class Cards {
     const title = `title-${card.approval}`;
     const countdown = el("span", { class: "countdown" });
     const problem = el("p", { class: "problem", role: "alert", hidden: true });
+    const reason = el("input", { type: "text", class: "reason", maxlength: "500", "aria-label": "Reason for a no, told to the model", placeholder: "Reason for a no (optional)" });
     const choices = [["once", "Allow once", "primary"]];
-    if (card.tier === "tier2") choices.push(["30d", "Allow 30 days", ""]);
+    if (card.tier === "tier2") choices.push(["session", "Allow this session", ""], ["30d", "Allow 30 days", ""]);
     choices.push(["deny", "Deny", "danger"]);
     const buttons = choices.map(([choice, label, look]) => el("button", {
       type: "button", class: look, text: label, disabled: choice !== "deny", "data-choice": choice,
-      on: { click: () => this.#answer(entry, choice, buttons, problem) },
+      on: { click: () => this.#answer(entry, choice, choice === "deny" ? reason.value : "", buttons, problem) },
     }));
+    const asker = card.sender_name ? `${card.principal} (called "${card.sender_name}" there)` : card.principal;
     entry.node = el("section", { class: "card", role: "group", tabindex: "-1", "aria-labelledby": title },
       el("header", {},
         el("h3", { id: title, text: `Allow ${card.tool}?` }),
         el("span", { class: "chip", text: TIERS[card.tier] ?? card.tier, title: card.tier }), countdown),
+      el("p", { class: "quiet asker", text: `Asked by ${asker} in ${card.session}` }),
+      words("The message that led here:", card.message, card.message_cut),
+      words("The model says:", card.said, card.said_cut),
       el("pre", { class: "command", tabindex: "0", "aria-label": "What runs", text: card.command }),
       card.reasons.length ? el("ul", { class: "reasons" },
         ...card.reasons.map((reason) => el("li", { text: reason }))) : null,
+      card.place.length ? el("ul", { class: "reasons place" },
+        ...card.place.map((line) => el("li", { text: line }))) : null,
       el("p", { class: "quiet", text: "Action: " + card.action_keys.join(", ") }),
       el("p", { class: "quiet", text: "Exactly this is what you allow:" }),
       el("pre", { class: "call", tabindex: "0", "aria-label": "The whole call", text: card.call }),
       el("p", { class: "quiet lease", text: "SHA-256 " + card.lease }),
-      el("div", { class: "buttons" }, ...buttons), problem);
+      reason, el("div", { class: "buttons" }, ...buttons), problem);
     byId("cards").append(entry.node);
     this.#count(entry, countdown, buttons);
     setTimeout(() => buttons.forEach((button) => { button.disabled = entry.late ?? false; }), ARMED_AFTER);
@@ -125,12 +148,12 @@ export class Cards {
     tick();
   }
 
-  async #answer(entry, choice, buttons, problem) {
+  async #answer(entry, choice, reason, buttons, problem) {
     entry.answered = true;
     for (const button of buttons) button.disabled = true;
     problem.hidden = true;
     try {
-      await answer(entry.card.approval, entry.card.lease, choice);
+      await answer(entry.card.approval, entry.card.lease, choice, reason);
       this.settled(entry.card.approval, choice === "deny" ? "denied" : "allowed");
     } catch (error) {
       problem.textContent = error.message;

@@ -15,7 +15,10 @@ export function el(name, attributes = {}, ...children) {
 }
 
 // The same characters as domain/text.py `shown`: what moves a cursor, reorders text, is invisible or has no shape.
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
+const HIDDEN = new RegExp("[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Co}\\p{Cn}\\p{Zl}\\p{Zp}" +
+  "\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0" +
+  "\\u{e0100}-\\u{e01ef}]", "gu");
+const RUNNING = "\n\t\ufe0f"; // what running text may keep; the last gives the sign before it its colour
 
 function escaped(character) {
   const point = character.codePointAt(0);
@@ -26,7 +29,7 @@ function escaped(character) {
 
 export function shown(text, keepNewlines = false) {
   return text.replace(HIDDEN, (character) =>
-    keepNewlines && (character === "\n" || character === "\t") ? character : escaped(character));
+    keepNewlines && RUNNING.includes(character) ? character : escaped(character));
 }
 
 export function say(text, urgent = false) {

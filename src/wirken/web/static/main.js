@@ -4,16 +4,19 @@ import * as api from "./api.js";
 import { Cards } from "./cards.js";
 import { byId, el, newId, say, shown } from "./dom.js";
 import { Transcript } from "./rows.js";
+import { Waiting } from "./senders.js";
 import { showVerdict } from "./verdict.js";
 
 const HIDDEN_FOR = 30_000; // ms out of sight after which an idle tab gives its connection to others
 const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
+const when = (ms) => Math.abs(ms) <= 8.64e15 ? WHEN.format(ms) : `${ms} ms`; // a Date reaches no further
 const NEAR_END = 120; // pixels from the end within which the view follows what comes
 
 const view = { session: "", conversation: newId(), last: -1, running: false, caughtUp: false };
 const sending = { text: "", id: "" };
 const transcript = new Transcript(byId("rows"));
 const cards = new Cards(() => view.session, showWaiting);
+const waiting = new Waiting(byId("waiting"), trouble);
 const link = new api.EventLink(where, { up, down, row, delta, asked, settled, over });
 
 // --- events -----------------------------------------------------------------------------------------
@@ -29,6 +32,7 @@ async function up() {
   try {
     await cards.replace(api.approvals());
     await refreshList();
+    await waiting.refresh();
     view.caughtUp = true;
   } catch (error) {
     trouble(error.message);
@@ -140,7 +144,7 @@ async function refreshList() {
       "aria-current": session.session === view.session ? "page" : null,
     },
     el("span", { class: "title", text: shown(session.title) || "Untitled" }),
-    el("span", { class: "quiet", text: `${WHEN.format(session.last)} · ${session.rows} rows` })))));
+    el("span", { class: "quiet", text: `${when(session.last)} · ${session.rows} rows` })))));
   const known = sessions.find((session) => session.session === view.session);
   if (known) setTitle(known.title, known.session);
 }

@@ -12,6 +12,8 @@ const OUTCOMES = {
   ok: "done", failed: "failed", denied: "denied", invalid: "invalid call", stopped: "stopped", unknown: "outcome unknown",
 };
 
+const SCOPES = { once: "allowed once", session: "allowed for this session", "30d": "allowed for 30 days" };
+
 // What a call does, for a person: the command line or the path; else its arguments as they came.
 function purpose(args) {
   try {
@@ -152,7 +154,7 @@ export class Transcript {
       this.#mark(row, "asked", "waits for you", row.reasons.join(" "));
     },
     permission_approved(row) {
-      this.#mark(row, "permitted", row.scope === "30d" ? "allowed for 30 days" : "allowed once");
+      this.#mark(row, "permitted", SCOPES[row.scope] ?? `allowed (${shown(row.scope)})`);
     },
     tool_permitted(row) {
       this.#mark(row, "running", "running", `Permitted: ${row.tier}, ${row.action_keys.join(", ")} (${row.rule})`);
@@ -166,9 +168,21 @@ export class Transcript {
     turn_resumed(row) {
       this.#note(row, `Wirken was interrupted here and went on; ${row.unknown} calls have an unknown outcome.`, "warning");
     },
+    stop_requested(row) {
+      this.#note(row, `${shown(row.by)} said stop.`);
+    },
     turn_ended(row) {
       this.dropPreview();
       if (row.outcome !== "finished") this.#note(row, `Turn ${row.outcome}. ${shown(row.reason)}`, "warning");
+    },
+    injection_flag(row) {
+      const [first, ...more] = row.flags;
+      const rest = more.length ? ` (and ${more.length} more)` : "";
+      if (first) this.#note(row, `Row ${row.about_seq} looks like an injection: it ${shown(first.reason)}${rest}`, "warning");
+    },
+    budget_alert(row) {
+      const unit = row.unit.replaceAll("_", " ");
+      this.#note(row, `Budget '${shown(row.budget)}': ${row.used} of ${row.limit} ${unit} are used in this ${row.per}.`, "warning");
     },
     compaction(row) {
       this.#note(row, `From here on the model no longer sees ${row.left_out} earlier rows; the record keeps them.`);

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from wirken.cli.checks import configuration, keys, place, processes, program, walls
@@ -141,7 +142,7 @@ def test_a_sandbox_that_cannot_be_made_is_red_with_the_reason(home: Installation
 @pytest.mark.parametrize(("kind", "severity"), [("cgroup-v2", "ok"), ("cgroup-v1", "ok"), ("watchdog", "yellow")])
 def test_limits_without_a_cgroup_are_yellow(home: Installation, kind: str, severity: str) -> None:
     report = GatewayReport(
-        **{field: "" for field in GatewayReport.__struct_fields__} | {"sandbox_limits": kind}  # type: ignore[arg-type]
+        **{field: "" for field in GatewayReport.__struct_fields__} | {"sandbox_limits": kind}  # type: ignore[arg-type]  # by name
     )
     home.running = status(gateway=report)
     [finding] = walls.limits_kept(home)
@@ -272,3 +273,17 @@ def test_a_sealed_vault_is_red_where_something_waits_for_it(
 ) -> None:
     home.running = status(state=state, vault=VaultReport("passphrase", sealed, -1))
     assert worst(keys.sealed, home) == severity
+
+
+@pytest.mark.parametrize("ts", [9 * 10**18, 2**63 - 1])
+def test_a_row_of_no_time_at_all_is_a_finding_of_the_clock(home: Installation, ts: int) -> None:
+    home.paths.gateway_dir.mkdir(parents=True)
+    db = apsw.Connection(str(home.paths.audit_db))
+    db.execute(
+        "CREATE TABLE session_events (id INTEGER PRIMARY KEY, session_id TEXT, seq INTEGER, ts INTEGER, trust TEXT,"
+        " payload BLOB, leaf_hash TEXT, prev_hash TEXT, hash TEXT)"
+    )
+    db.execute("INSERT INTO session_events VALUES (1, 'a/b/c', 0, ?, 'gateway', x'7b7d', '', '', '')", (ts,))
+    db.close()
+    [(severity, said)] = seen(place.clock, home)
+    assert severity == "yellow" and f"{ts} ms" in said

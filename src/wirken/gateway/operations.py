@@ -1,0 +1,43 @@
+"""The session that belongs to no conversation: starts and stops, configuration, grants, refused peers.
+
+Its rows are attested like any other's, by the gateway's own agent key, after each entry.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from wirken.domain.errors import WirkenError
+from wirken.domain.events import Fact, Trust
+from wirken.domain.ids import OPERATIONS, parse_session
+from wirken.gateway.agent.attest import AsksVault, attest
+from wirken.gateway.log import AuditLog
+from wirken.gateway.sessions import Session
+
+_logger: Final = logging.getLogger("wirken.gateway")
+
+
+class Operations:
+    """Records what concerns the gateway itself. A vault that cannot be asked delays the attestation, not the row."""
+
+    def __init__(self, log: AuditLog, vault: AsksVault) -> None:
+        agent, channel, _ = parse_session(OPERATIONS)
+        self._log = log
+        self._session = Session(OPERATIONS, agent, channel, log)
+        self._vault = vault
+
+    async def record(self, *entries: tuple[Trust, Fact]) -> None:
+        """Put the facts on disk. Raises `RecordFailed`."""
+        await self._session.record(*entries)
+        self._session.unattested = True
+
+    async def attest(self) -> None:
+        """Have what was recorded so far signed; where that fails, say so and try with the next entry."""
+        signed = self._session.signed
+        if signed is None or self._log.head(OPERATIONS).seq > signed + 1:  # more than the last attestation itself
+            self._session.unattested = True
+        try:
+            await attest(self._vault, self._session)
+        except WirkenError as error:
+            _logger.warning("the record of operations is not attested: %s %s", error, error.advice)

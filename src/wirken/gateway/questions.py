@@ -1,0 +1,86 @@
+"""What a question to a person shows, made from the rows: so it is the same one after a restart."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from wirken.domain import limits
+from wirken.domain.actions import CanonicalCall, NeedsApproval, Place
+from wirken.domain.events import ApprovalRequested
+from wirken.domain.ids import CallId
+from wirken.domain.people import Role
+from wirken.domain.text import clip
+from wirken.gateway.sessions import Session
+from wirken.gateway.tools.catalogue import command_line
+from wirken.ipc.calls.operator import ApprovalRow
+
+_call: Final = msgspec.json.Decoder(CanonicalCall)
+
+
+def requested(
+    session: Session, approval: str, call_id: CallId, call: CanonicalCall, needs: NeedsApproval, expires: int
+) -> ApprovalRequested:
+    """Return the row that puts a call before a person until `expires` (ms since the epoch)."""
+    return ApprovalRequested(
+        approval=approval,
+        call_id=call_id,
+        call=call.canonical().decode(),
+        lease=call.digest(),
+        action_keys=needs.keys,
+        tier=needs.tier.value,
+        reasons=needs.reasons,
+        expires=expires,
+        message_seq=-1 if session.turn is None else session.turn.message_seq,
+    )
+
+
+def question(session: Session, asked: ApprovalRequested) -> ApprovalRow:
+    """Return what surfaces show of a question that is on record."""
+    call = _call.decode(asked.call)
+    turn = session.turn
+    heard = None if turn is None else turn.message
+    message, message_cut = clip("" if heard is None else heard.text, limits.QUESTION_TEXT)
+    said, said_cut = clip("" if turn is None else turn.said, limits.QUESTION_TEXT)
+    return ApprovalRow(
+        approval=asked.approval,
+        session=session.id,
+        call_id=asked.call_id,
+        tool=call.tool,
+        command=command_line(call),
+        call=asked.call,
+        lease=asked.lease,
+        action_keys=asked.action_keys,
+        tier=asked.tier,
+        reasons=asked.reasons,
+        expires=asked.expires,
+        principal=call.principal,
+        channel=call.channel,
+        sender_name="" if heard is None else heard.sender_name,
+        message=message,
+        message_cut=message_cut,
+        said=said,
+        said_cut=said_cut,
+        place=reach(call.tool, call.place),
+    )
+
+
+def reach(tool: str, place: Place) -> tuple[str, ...]:
+    """Return where a call runs and what it can reach from there, a line each."""
+    if tool != "exec":
+        return ("in the runner, without starting a program", f"can reach: {place.workspace}, nothing else")
+    if place.sandbox == "none":
+        return ("nowhere: there is no sandbox on this machine",)
+    return (
+        f"in a sandbox of its own ({place.sandbox})",
+        f"can read and write: {place.workspace} (seen as /workspace), and an empty /tmp",
+        *(f"can read: {folder}" for folder in place.read_only),
+        "can reach no network" if place.network == "none" else f"can reach the network: {place.network}",
+    )
+
+
+def asker_may_answer(session: Session) -> bool:
+    """Is the one whose message led here somebody who may answer questions?"""
+    heard = None if session.turn is None else session.turn.message
+    return heard is None or heard.role in (Role.OWNER.value, Role.APPROVER.value)

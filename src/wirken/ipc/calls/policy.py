@@ -1,0 +1,59 @@
+"""What the operator asks about policy, pace and budgets."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ShowPolicy(msgspec.Struct, frozen=True, tag="show_policy"):
+    """Which gates are in force, and how far limits and budgets are used (operator)."""
+
+
+class RulesRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One source of rules. `allowed` None: whatever is not blocked. `idle`: patterns that match no tool there is."""
+
+    source: str
+    sha256: str
+    trouble: str
+    allowed: tuple[str, ...] | None
+    blocked: tuple[str, ...]
+    idle: tuple[str, ...]
+
+
+class ToolRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool, and the rule that forbids it, or nothing."""
+
+    tool: str
+    rule: str
+    said: str
+
+
+class LimitRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`per_minute` 0: no limit. `left`: what the one who used most of it may do at once."""
+
+    what: str
+    whose: str
+    per_minute: int
+    left: int
+
+
+class BudgetRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`agent` and `principal`: whose use this is; `*` where nobody used any yet, empty where all count together."""
+
+    budget: str
+    agent: str
+    principal: str
+    unit: str
+    used: int
+    limit: int
+    per: str
+    mode: str
+    until: int
+    """ms since the epoch, when the count begins anew."""
+
+
+class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
+    rules: tuple[RulesRow, ...]
+    tools: tuple[ToolRow, ...]
+    limits: tuple[LimitRow, ...]
+    budgets: tuple[BudgetRow, ...]

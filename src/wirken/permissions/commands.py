@@ -1,0 +1,230 @@
+"""Judge a command: every program that it runs, every path and variable that it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from wirken.domain import limits
+from wirken.domain.actions import Place, Tier
+from wirken.permissions import conditions, paths, rules, wrappers
+from wirken.permissions.findings import Findings
+from wirken.permissions.names import Programs, behind, is_installed, is_ordinary, verb
+from wirken.permissions.opened import Opened
+from wirken.permissions.syntax import understand
+from wirken.permissions.words import UNKNOWN, Assigned, Command, Redirect, Word, Words, hides
+
+
+def judge_text(text: str, place: Place, programs: Programs) -> Findings:
+    """Return what a shell does with `text`."""
+    judge = _Judge(place, programs)
+    judge.script(text, piped=False, depth=0)
+    return judge.findings
+
+
+def judge_argv(words: Words, place: Place, programs: Programs) -> Findings:
+    """Return what a program does that is started without a shell."""
+    judge = _Judge(place, programs)
+    if any(hides(word.text) for word in words):
+        judge.findings.doubt("It holds characters that cannot be seen.")
+    judge.program(words, piped=False, depth=0)
+    return judge.findings
+
+
+@dataclass(slots=True)
+class _Judge:
+    place: Place
+    programs: Programs
+    findings: Findings = field(default_factory=Findings)
+    _unread: int = 2 * limits.COMMAND_READ
+    """Characters that may still be read, so that shells inside of shells cannot multiply the work."""
+
+    def script(self, text: str, *, piped: bool, depth: int) -> None:
+        """Judge what a shell does with a text."""
+        self._unread -= len(text)
+        if self._unread < 0:
+            self.findings.doubt("Shells read too much text in it.")
+            return
+        script = understand(text, nested=depth > 0)
+        for doubt in script.doubts:
+            self.findings.doubt(doubt)
+        for command in script.commands:
+            self._command(command, piped=piped or command.piped, depth=depth)
+
+    def _command(self, command: Command, *, piped: bool, depth: int) -> None:
+        for assigned in command.assigned:
+            self._assigned(assigned)
+        if command.words:
+            self.program(command.words, piped=piped, depth=depth)
+        for redirect in command.redirects:
+            self._redirect(redirect)
+
+    def program(self, words: Words, *, piped: bool, depth: int) -> None:
+        """Judge one program with its arguments."""
+        first = words[0]
+        if first.several or not first.certain:
+            self.findings.doubt("What it runs is decided only when it runs.")
+            self._arguments("", words[1:])
+            return
+        name = verb(first.text)
+        names = [name]
+        real = behind(first.text, self.programs)
+        if _kind(real) != _kind(name) and _kind(real) != _PLAIN:
+            names.append(real)
+        opened = next((found for each in names if (found := wrappers.open_up(each, words)) is not None), None)
+        for each in names:
+            self._named(each, words, opened, piped=piped)
+        if opened is not None:
+            self._open(opened, piped=piped, depth=depth)
+        self._arguments(name, words[1:] if opened is None else _left(words, opened))
+
+    def _named(self, name: str, words: Words, opened: Opened | None, *, piped: bool) -> None:
+        """Judge a verb by the tables."""
+        found, said = self.findings, self.findings.said
+        if not is_ordinary(name):
+            found.doubt("The name of what it runs is not plain.")
+            return
+        if name in rules.HIGH_RISK:
+            found.asks(Tier.THREE, f"`{name}` is on the list of high-risk commands.")
+        elif name in rules.DESTRUCTIVE:
+            found.asks(Tier.THREE, f"`{name}` removes or overwrites.")
+        elif name in rules.OPAQUE:
+            found.doubt(f"`{name}` runs another program, which cannot be read off its arguments.")
+        elif not is_installed(words[0].text) and not self._own_program(words[0].text):
+            return
+        found.key(self._key(name, words[0].text))
+        self._conditions(name, words)
+        if name in rules.INTERPRETERS or conditions.runs_others(name, words):
+            self._runs_any_code(name)
+        if piped and name in rules.READS_CODE:
+            found.doubt(f"`{name}` runs what comes out of a pipe.")
+        if found.said == said:
+            own = (
+                "runs in the sandbox, with the workspace writable" if opened is None else "is judged, and what it runs"
+            )
+            found.asks(Tier.TWO, f"`{name}` {own}.")
+
+    def _key(self, name: str, word: str) -> str:
+        """A file of the workspace has its path for a key, so that no grant for an installed program serves it."""
+        if name in rules.HIGH_RISK | rules.DESTRUCTIVE | rules.OPAQUE or is_installed(word):
+            return f"shell:{name}"
+        inside = paths.relative(word)
+        return f"shell:{word if inside is None else './' + inside}"
+
+    def _own_program(self, path: str) -> bool:
+        """Judge a program file that the model may have written itself; False where its path is uncertain."""
+        parts = path.removeprefix("/").split("/")
+        if not all(is_ordinary(part) and part != ".." for part in parts):
+            self.findings.doubt("The path of what it runs is not plain.")
+            return False
+        self._runs_any_code(path, f"`{path}` is no installed program: its file may hold any code, ")
+        return True
+
+    def _runs_any_code(self, name: str, why: str = "") -> None:
+        why = why or f"`{name}` can run any code or another program, "
+        if self.place.network != "none" or self.place.read_only:
+            self.findings.asks(Tier.THREE, f"{why}and this sandbox reaches more than the workspace.")
+        else:
+            self.findings.asks(Tier.TWO, f"{why}and your yes covers any code in that sandbox.")
+
+    def _conditions(self, name: str, words: Words) -> None:
+        destroys = conditions.DESTROYS.get(name)
+        if destroys is not None and (why := destroys(words)):
+            self.findings.asks(Tier.THREE, f"`{name}`: {why}")
+        builtin = conditions.BUILTINS.get(name)
+        if builtin is not None and (why := builtin(words)):
+            self.findings.doubt(f"`{name}`: {why}")
+
+    def _open(self, opened: Opened, *, piped: bool, depth: int) -> None:
+        for doubt in opened.doubts:
+            self.findings.doubt(doubt)
+        for assigned in opened.assigned:
+            self._assigned(assigned)
+        if depth >= limits.COMMAND_NESTING:
+            self.findings.doubt("It nests too deeply.")
+            return
+        for words in opened.commands:
+            self.program(words, piped=piped, depth=depth + 1)
+        for script in opened.scripts:
+            self.script(script, piped=piped, depth=depth + 1)
+
+    # --- paths ----------------------------------------------------------------------------------------
+
+    def _assigned(self, assigned: Assigned) -> None:
+        if why := conditions.assigning(assigned.name):
+            self.findings.doubt(why)
+        self._credential(assigned.value)
+
+    def _redirect(self, redirect: Redirect) -> None:
+        target = redirect.target
+        self._credential(target)
+        if paths.opens_network(target.text):
+            self.findings.doubt("bash connects to the network under that name.")
+        if redirect.writes and (target.several or not target.certain):
+            self.findings.doubt("Where it writes is decided only when it runs.")
+        if redirect.writes and paths.names_steering(target.text):
+            self.findings.asks(Tier.THREE, _STEERS)
+        leads = paths.outside(target.text)
+        if leads is None:
+            return
+        self._outside(leads)
+        if redirect.writes:
+            self.findings.asks(Tier.THREE, "It writes outside the workspace.")
+
+    def _arguments(self, name: str, words: Words) -> None:
+        """Judge the paths among the arguments of a verb."""
+        for word in words:
+            self._credential(word)
+            if name not in rules.ONLY_READS and any(map(paths.names_steering, paths.pieces(word.text))):
+                self.findings.asks(Tier.THREE, _STEERS)
+        if name in rules.TALKS:
+            return
+        for word in _without_pattern(name, words):
+            for leads in paths.reached(word.text):
+                self._outside(leads)
+
+    def _credential(self, word: Word) -> None:
+        if any(map(paths.names_credential, paths.pieces(word.text))):
+            self.findings.asks(Tier.THREE, "It names what commonly holds a credential.")
+
+    def _outside(self, path: str) -> None:
+        self.findings.key(f"file:{path.replace(UNKNOWN, '*')}")
+        if UNKNOWN in path:
+            self.findings.asks(Tier.THREE, "A path outside the workspace is not certain.")
+        elif paths.reads_memory(path):
+            self.findings.asks(Tier.THREE, "That file shows what a process holds.")
+        else:
+            self.findings.asks(Tier.TWO, "It reaches a path outside the workspace.")
+
+
+_PLAIN: Final = "plain"
+_STEERS: Final = "It names a file that steers the agent or your own tools."
+
+
+def _kind(name: str) -> str:
+    """Return which table a verb stands in."""
+    tables = {
+        "high": rules.HIGH_RISK,
+        "destructive": rules.DESTRUCTIVE,
+        "opaque": rules.OPAQUE,
+        "opened": wrappers.OPENED,
+        "interpreter": rules.INTERPRETERS,
+    }
+    return next((kind for kind, table in tables.items() if name in table), _PLAIN)
+
+
+def _left(words: Words, opened: Opened) -> Words:
+    """Return the arguments that are a wrapper's own, and not its command's."""
+    inner = opened.commands[0] if len(opened.commands) == 1 else ()
+    length = next((n for n in range(len(inner), 0, -1) if words[-n:] == inner[:n]), 0)
+    return tuple(word for word in words[1 : len(words) - length] if word.text not in opened.scripts)
+
+
+def _without_pattern(name: str, words: Words) -> Words:
+    """Leave out the operand that is a pattern or a program, unless an option gives it."""
+    if name not in rules.TAKES_PATTERN or any(
+        word.text.startswith(("-e", "-f", "--reg", "--exp", "--file")) for word in words
+    ):
+        return words
+    at = next((at for at, word in enumerate(words) if not word.text.startswith("-")), len(words))
+    return words[:at] + words[at + 1 :]

@@ -1,0 +1,65 @@
+"""What is found about a call while it is judged: the highest tier, all keys, and the reasons for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wirken.domain import limits
+from wirken.domain.actions import Tier
+from wirken.domain.ids import ActionKey
+from wirken.permissions.rules import DYNAMIC_KEY, NOTHING_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What a call touches: its tier, its keys, and why it needs asking, as sentences for a person."""
+
+    tier: Tier
+    keys: tuple[ActionKey, ...]
+    reasons: tuple[str, ...] = ()
+    outside: bool = False
+
+
+@dataclass(slots=True)
+class Findings:
+    """Grows only: nothing that is found later takes anything back."""
+
+    tier: Tier = Tier.TWO
+    _keys: dict[str, None] = field(default_factory=dict)
+    _reasons: dict[str, Tier] = field(default_factory=dict)
+    doubtful: bool = False
+    first: str = ""
+    """A key that stands before all others."""
+
+    @property
+    def said(self) -> int:
+        """How many reasons there are."""
+        return len(self._reasons)
+
+    def key(self, key: str) -> None:
+        """Note what the call does."""
+        self._keys[key] = None
+
+    def asks(self, tier: Tier, reason: str) -> None:
+        """Note why a person is asked."""
+        if tier.rank > self.tier.rank:
+            self.tier = tier
+        if self._reasons.get(reason, Tier.ONE).rank < tier.rank:
+            self._reasons[reason] = tier
+
+    def doubt(self, reason: str) -> None:
+        """Note that the call may do something that is not named."""
+        self.doubtful = True
+        self.asks(Tier.THREE, reason)
+
+    def classified(self) -> Classified:
+        """Return everything, the reasons for the highest tier first."""
+        keys = [*filter(None, [self.first, DYNAMIC_KEY if self.doubtful else ""]), *self._keys]
+        reasons = sorted(self._reasons, key=lambda reason: -self._reasons[reason].rank)
+        shown = reasons[: limits.REASONS]
+        if len(reasons) > len(shown):
+            shown.append(f"… and {len(reasons) - len(shown)} more reasons.")
+        return Classified(self.tier, tuple(map(ActionKey, keys or [NOTHING_KEY])), tuple(shown or [_NOTHING]))
+
+
+_NOTHING = "It runs no program."

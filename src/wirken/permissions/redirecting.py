@@ -1,0 +1,63 @@
+"""The redirections of a command: files, descriptors, here-documents (POSIX.1-2024, XCU 2.7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from wirken.permissions import quoting
+from wirken.permissions.quoting import Statements
+from wirken.permissions.reading import Here, NotPlain, Reading
+from wirken.permissions.words import Redirect, Word
+
+DIVERGENT: Final = re.compile(r"&>|\|&|<<<|;;?&|[<>]\(|\(\(|[({]\\\n")
+"""Operators that not every shell has, or has with the same meaning."""
+
+WORD_ENDS: Final = "|&;<>()\n"
+"""Characters that end a word besides blanks."""
+
+_REDIRECT: Final = re.compile(r"([0-9]*)(<<-|<<|<&|<>|>>|>&|>\||<|>)")
+_DUPLICATE: Final = re.compile(r"[ \t]*(?:[0-9]|-)(?=[ \t\n;&|()<>]|\Z)")
+_DELIMITER: Final = re.compile(
+    r"[ \t]*(?:'([A-Za-z0-9_. -]+)'|\"([A-Za-z0-9_. -]+)\"|\\?([A-Za-z0-9_.-]+))(?=[ \t\n;&|()<>])"
+)
+
+
+def redirects(reading: Reading, statements: Statements) -> Iterator[Redirect]:
+    """Read the redirections that come next; those that name no file are read and not returned."""
+    reading.blanks()
+    while (found := reading.match(_REDIRECT)) is not None:
+        if reading.match(DIVERGENT) or len(found[1]) > 1:
+            raise NotPlain("It holds a redirection that shells read differently.")
+        reading.at = found.end()
+        if found[2] in (">&", "<&"):
+            _duplicate(reading)
+        elif found[2] in ("<<", "<<-"):
+            _here(reading, tabs=found[2] == "<<-")
+        else:
+            yield Redirect(_target(reading, statements), writes=found[2] != "<")
+        reading.blanks()
+
+
+def _target(reading: Reading, statements: Statements) -> Word:
+    reading.blanks()
+    if reading.at >= reading.end or reading.peek() in WORD_ENDS:
+        raise NotPlain("A redirection names no file.")
+    return quoting.word(reading, statements)
+
+
+def _duplicate(reading: Reading) -> None:
+    found = reading.match(_DUPLICATE)
+    if found is None:
+        raise NotPlain("A redirection names no plain descriptor.")
+    reading.at = found.end()
+
+
+def _here(reading: Reading, *, tabs: bool) -> None:
+    found = reading.match(_DELIMITER)
+    if found is None:
+        raise NotPlain("A here-document has no plain end.")
+    reading.at = found.end()
+    raw = found[0].lstrip(" \t")
+    reading.waiting.append(Here(found[1] or found[2] or found[3], raw[0] not in "'\"\\", tabs))

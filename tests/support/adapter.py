@@ -1,0 +1,87 @@
+"""A chat platform's adapter that does what a test says, with an identity from the real vault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+from tests.support.gateway_bench import PATIENCE, Bench, identity_of
+from tests.support.scripted_wings import Wing
+
+from wirken.ipc import handshake
+from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, AnswerAs, ApprovalRow
+from wirken.ipc.frames import Accepted, Asked, Conversing, Inbound, Over, Rejected
+from wirken.ipc.link import unpack
+
+
+class Adapter(Wing):
+    """One channel's connection. Everything that the gateway tells it is kept in `seen`."""
+
+    def __init__(self, identity: handshake.Identity, gateway: Path) -> None:
+        super().__init__(identity, gateway)
+        self.seen: list[Conversing] = []
+        self._numbers = 0
+
+    def message(self, sender: str, text: str, conversation: str = "", **more: object) -> Inbound:
+        """Return a message of an account, in a direct conversation unless one is named."""
+        self._numbers += 1
+        given = {"platform_id": f"p{self._numbers}", "sender": sender, "sender_name": f"N{sender}", **more}
+        return Inbound(conversation=conversation or f"d{sender}", text=text, **given)  # type: ignore[arg-type]  # fields
+
+    def put(self, message: Inbound) -> Inbound:
+        assert self.link is not None
+        self.link.send(message)
+        return message
+
+    async def outcome(self, message: Inbound) -> Rejected | Over:
+        """Return what came of a message: its rejection, or the end of its turn."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for frame in self.seen:
+                    if isinstance(frame, Rejected | Over) and frame.platform_id == message.platform_id:
+                        return frame
+                await self._more()
+
+    async def say(self, sender: str, text: str, conversation: str = "", **more: object) -> Rejected | Over:
+        return await self.outcome(self.put(self.message(sender, text, conversation, **more)))
+
+    async def accepted(self, message: Inbound) -> Accepted:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for frame in self.seen:
+                    if isinstance(frame, Accepted) and frame.platform_id == message.platform_id:
+                        return frame
+                await self._more()
+
+    async def question(self) -> ApprovalRow:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for frame in self.seen:
+                    if isinstance(frame, Asked):
+                        return unpack(frame.approval, ApprovalRow)
+                await self._more()
+
+    async def press(self, sender: str, row: ApprovalRow, choice: Literal["once", "30d", "deny"] = "once") -> None:
+        """Answer a question as an account does by pressing a button. Raises what the gateway says."""
+        assert self.link is not None
+        given = AnswerApproval(approval=row.approval, lease=row.lease, choice=choice)
+        await self.link.call(AnswerAs(given, sender), Acknowledged)
+
+    async def _more(self) -> None:
+        frame = await self.frames.get()
+        if frame is not None:
+            self.seen.append(frame)
+
+
+@asynccontextmanager
+async def adapter(at: Bench, channel: str = "telegram") -> AsyncIterator[Adapter]:
+    """Connect an adapter as role `channel-<channel>`."""
+    made = Adapter(await identity_of(at.vault, f"channel-{channel}"), at.paths.gateway_socket)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()

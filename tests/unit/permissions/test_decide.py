@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+from tests.support.programs import SomePrograms
+from tests.support.recorded import SESSION
+
+from wirken.domain import limits
+from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Place, SandboxKind, Tier, Verdict
+from wirken.domain.ids import ActionKey, AgentId, ChannelId, PrincipalId
+from wirken.permissions.decide import Granted, classify, decide, denial
+from wirken.permissions.findings import Classified
+from wirken.permissions.gates import GATES, no_sandbox, outside_workspace, refuse_everything
+from wirken.permissions.rules import DYNAMIC_KEY, HIGH_RISK, may_be_remembered
+
+anything = st.text(st.characters())
+TOOLS = ["read_file", "write_file", "list_files", "exec", "unknown"]
+SOON = 5.0
+"""Seconds for a call of a quarter of a megabyte, which takes 0.2 s here."""
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | anything, lambda inner: st.lists(inner, max_size=3), max_leaves=4
+)
+arguments = st.one_of(
+    anything,
+    st.dictionaries(st.sampled_from(["path", "command", "argv", "content", "other"]), values).map(json.dumps),
+)
+
+
+def call(tool: str, text: str, sandbox: SandboxKind = "bubblewrap") -> CanonicalCall:
+    return CanonicalCall(
+        tool=tool,
+        arguments=text,
+        agent=AgentId("default"),
+        session=SESSION,
+        principal=PrincipalId("owner"),
+        channel=ChannelId("webchat"),
+        place=Place("/work", sandbox),
+    )
+
+
+def command(text: str) -> CanonicalCall:
+    return call("exec", json.dumps({"command": text}))
+
+
+def argv(*words: str) -> CanonicalCall:
+    return call("exec", json.dumps({"argv": words}))
+
+
+def granted(key: ActionKey) -> bool:
+    return True
+
+
+def nothing_granted(key: ActionKey) -> bool:
+    return False
+
+
+# --- always an answer ---------------------------------------------------------------------------------
+
+
+@given(st.sampled_from(TOOLS) | anything, arguments)
+def test_any_call_gets_an_answer_with_a_key_and_a_reason(tool: str, text: str) -> None:
+    one = call(tool, text)
+    found = classify(one)
+    assert found.keys
+    assert found.reasons or found.tier is Tier.ONE
+    for grants in (granted, nothing_granted):
+        verdict: Verdict = decide(one, GATES, grants)
+        assert verdict.tier is found.tier
+        assert verdict.keys == found.keys
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "5", '"x"', "{", "[" * 100_000, "9" * 5000, '{"path":' * 50_000, "\ud800"]
+)
+def test_arguments_that_are_no_object_are_tier_3(text: str) -> None:
+    for tool in TOOLS:
+        assert classify(call(tool, text)).tier is Tier.THREE
+
+
+@pytest.mark.parametrize("piece", ["a ", "''", '"a" ', "a=b,c:d@e ", "../", "-o.env ", "\\", "🐈"])
+def test_the_longest_calls_are_judged_in_bounded_time(piece: str) -> None:
+    text = piece * (262_144 // len(piece))
+    started = time.perf_counter()
+    for one in (command(text), argv(text), argv("ls", text), call("read_file", json.dumps({"path": text}))):
+        classify(one)
+    assert time.perf_counter() - started < SOON
+
+
+# --- tiers --------------------------------------------------------------------------------------------
+
+
+@given(arguments)
+def test_an_unknown_tool_is_always_tier_3(text: str) -> None:
+    found = classify(call("summon", text))
+    assert (found.tier, found.keys) == (Tier.THREE, ("tool:summon",))
+
+
+@given(anything)
+def test_a_command_is_never_tier_1(text: str) -> None:
+    assert classify(command(text)).tier is not Tier.ONE
+
+
+@given(st.lists(anything, min_size=1, max_size=4))
+def test_an_argv_is_never_tier_1(words: list[str]) -> None:
+    assert classify(argv(*words)).tier is not Tier.ONE
+
+
+@given(st.sampled_from(sorted(HIGH_RISK)), st.lists(anything, max_size=3), st.sampled_from(["", "/usr/bin/", "./"]))
+def test_a_high_risk_program_is_tier_3_whatever_follows_it(name: str, rest: list[str], folder: str) -> None:
+    for spelled in (name, name.upper(), name.capitalize()):
+        found = classify(argv(folder + spelled, *rest))
+        assert found.tier is Tier.THREE
+        assert f"shell:{name}" in found.keys
+
+
+TIERED = st.sampled_from(
+    "ls cat rm curl git python env find sh mv awk touch echo sudo make /usr/bin/wc ./x /usr/bin/nc".split()
+)
+ARGUMENT = st.sampled_from(
+    "a notes.txt .env AGENTS.md .git/config x=.ssh/id_rsa -o.env ../x /etc/passwd --f=.envrc".split()
+)
+QUOTE = st.sampled_from(["{}", "'{}'", '"{}"', "{}''", '""{}'])
+
+
+@given(TIERED, st.lists(ARGUMENT, max_size=3), st.data())
+def test_no_quoting_lowers_a_tier_or_changes_a_key(name: str, rest: list[str], data: st.DataObject) -> None:
+    plain = classify(command(" ".join([name, *rest])))
+    quoted = classify(command(" ".join(data.draw(QUOTE).format(word) for word in [name, *rest])))
+    by_argv = classify(argv(name, *rest))
+    assert plain == quoted == by_argv
+
+
+@given(TIERED, st.lists(ARGUMENT, max_size=3))
+def test_no_capitals_lower_a_tier(name: str, rest: list[str]) -> None:
+    plain = classify(argv(name, *rest))
+    for changed in (argv(name.upper(), *rest), argv(name, *(word.upper() for word in rest))):
+        assert classify(changed).tier.rank >= plain.tier.rank
+
+
+@given(TIERED, st.lists(ARGUMENT, max_size=3), st.sampled_from(["./", "../", "/tmp/", "/usr/bin/", "a/"]))
+def test_no_path_lowers_a_tier_or_borrows_an_installed_programs_key(name: str, rest: list[str], folder: str) -> None:
+    bare = name.rsplit("/", 1)[-1]
+    plain, found = classify(argv(bare, *rest)), classify(argv(folder + bare, *rest))
+    assert found.tier.rank >= plain.tier.rank
+    if folder != "/usr/bin/" and found.tier is Tier.TWO:
+        assert found.keys != plain.keys
+
+
+def test_a_file_of_the_workspace_is_not_served_by_the_grant_of_an_installed_program() -> None:
+    grants = {"shell:ls"}
+    assert isinstance(decide(argv("ls"), GATES, grants.__contains__), Allowed)
+    assert isinstance(decide(argv("/usr/bin/ls"), GATES, grants.__contains__), Allowed)
+    for own in ("./ls", "/workspace/ls", "a/ls", "/tmp/ls"):
+        assert isinstance(decide(argv(own), GATES, grants.__contains__), NeedsApproval)
+
+
+@given(st.sampled_from(["AGENTS.md", "skills/x", ".git/hooks/x", ".envrc", ".vscode/tasks.json", "Makefile"]))
+def test_what_steers_may_be_read_and_not_written_without_a_yes(path: str) -> None:
+    text = json.dumps({"path": path, "content": ""})
+    assert classify(call("write_file", text)).tier is Tier.THREE
+    assert classify(call("read_file", json.dumps({"path": path}))).tier is Tier.ONE
+    assert classify(argv("tee", path)).tier is Tier.THREE
+    assert classify(argv("cat", path)).tier is Tier.TWO
+
+
+@pytest.mark.parametrize(
+    "path", [".env", ".ssh/id_rsa", "/root/.aws/credentials", "../../.netrc", "x.pem", ".git-credentials"]
+)
+@pytest.mark.parametrize("form", ["{}", "--file={}", "-f{}", "a,{}", "a:{}", "@{}", "x={}"])
+def test_a_command_that_names_a_credential_is_tier_3(path: str, form: str) -> None:
+    for name in ("cat", "ls", "python", "./own"):
+        assert classify(argv(name, form.format(path))).tier is Tier.THREE
+
+
+def test_reasons_say_what_a_yes_would_mean() -> None:
+    assert "any code" in classify(argv("python", "x.py")).reasons[0]
+    assert "any code" in classify(argv("./build.sh")).reasons[0]
+    assert "high-risk" in classify(argv("curl")).reasons[0]
+    assert "removes" in classify(command("ls; rm x")).reasons[0]
+    assert classify(command("$x")).keys == (DYNAMIC_KEY,)
+
+
+def test_reasons_are_told_once_the_weightiest_first_and_not_without_end() -> None:
+    many = classify(command("; ".join(f"a{number}" for number in range(100)) + "; rm x"))
+    assert "removes" in many.reasons[0]
+    assert len(many.reasons) == limits.REASONS + 1
+    assert "more" in many.reasons[-1]
+    assert len(many.keys) == 101
+
+
+@pytest.mark.parametrize("reaches", [Place("/work", "bubblewrap", read_only=("/srv",))])
+def test_any_code_is_tier_3_where_the_sandbox_reaches_more_than_the_workspace(reaches: Place) -> None:
+    for name in ("python", "make", "./x", "awk"):
+        one = argv(name, "x")
+        assert classify(one).tier is Tier.TWO
+        beyond = classify(structs.replace(one, place=reaches))
+        assert beyond.tier is Tier.THREE
+        assert "more than the workspace" in beyond.reasons[0]
+
+
+def test_the_profile_and_the_machines_programs_are_arguments() -> None:
+    assert classify(command("python x"), "strict", SomePrograms()).tier is Tier.THREE
+    assert classify(command("ls x"), "strict", SomePrograms()).tier is Tier.TWO
+    assert classify(command("fetch x"), "standard", SomePrograms()).keys == ("shell:fetch", "shell:curl")
+    assert isinstance(decide(command("ls | wc"), GATES, granted, "strict"), NeedsApproval)
+    assert isinstance(decide(command("ls | wc"), GATES, granted, "standard"), Allowed)
+
+
+# --- grants -------------------------------------------------------------------------------------------
+
+
+@given(st.sampled_from(TOOLS), arguments)
+def test_a_grant_never_serves_tier_3_and_only_tier_2_is_ever_served_by_one(tool: str, text: str) -> None:
+    one = call(tool, text)
+    verdict = decide(one, (), granted)
+    match classify(one).tier:
+        case Tier.THREE:
+            assert isinstance(verdict, NeedsApproval)
+        case Tier.TWO:
+            assert verdict == Allowed(Tier.TWO, verdict.keys, "grant")
+        case Tier.ONE:
+            assert verdict == decide(one, (), nothing_granted) == Allowed(Tier.ONE, verdict.keys, "tier1")
+
+
+@given(st.sampled_from(TOOLS), arguments)
+def test_a_key_that_may_be_remembered_belongs_to_no_tier_3_call_by_its_verb(tool: str, text: str) -> None:
+    """What a stored grant can name never makes a Tier 3 call pass."""
+    one = call(tool, text)
+    verdict = decide(one, (), lambda key: may_be_remembered(key))
+    assert not (classify(one).tier is Tier.THREE and isinstance(verdict, Allowed))
+
+
+def test_a_grant_is_asked_for_with_the_calls_own_keys_and_all_of_them() -> None:
+    looked_up: list[str] = []
+
+    def looks(key: ActionKey) -> bool:
+        looked_up.append(key)
+        return True
+
+    decide(argv("ls", "-la"), GATES, looks)
+    assert looked_up == ["shell:ls"]
+    two = Classified(Tier.TWO, (ActionKey("a"), ActionKey("b")))
+    assert not all(map({"a"}.__contains__, two.keys))
+
+
+def test_one_holders_grant_is_not_anothers() -> None:
+    """`granted` speaks for one agent, principal and channel; nothing in the decision widens it."""
+    grants = {("owner", "shell:ls")}
+
+    def grants_of(principal: str) -> Granted:
+        return lambda key: (principal, key) in grants
+
+    assert isinstance(decide(argv("ls"), GATES, grants_of("owner")), Allowed)
+    assert isinstance(decide(argv("ls"), GATES, grants_of("guest")), NeedsApproval)
+
+
+def test_without_a_grant_tier_2_asks_and_tells_the_reasons() -> None:
+    verdict = decide(argv("ls"), GATES, nothing_granted)
+    assert isinstance(verdict, NeedsApproval)
+    assert (verdict.tier, verdict.keys) == (Tier.TWO, ("shell:ls",))
+    assert verdict.reasons
+
+
+# --- gates --------------------------------------------------------------------------------------------
+
+
+def test_a_gate_refuses_what_any_grant_would_allow() -> None:
+    outside = call("read_file", '{"path":"/etc/passwd"}')
+    verdict = decide(outside, GATES, granted)
+    assert isinstance(verdict, Denied)
+    assert verdict.rule == "outside_workspace"
+    assert verdict.said.startswith("Permission denied: 'read_file' requires tier2 approval.")
+
+
+def test_without_a_sandbox_no_command_runs_and_files_still_work() -> None:
+    for text in ('{"command":"ls"}', '{"argv":["ls"]}', '{"command":"rm x"}'):
+        verdict = decide(call("exec", text, sandbox="none"), GATES, granted)
+        assert isinstance(verdict, Denied)
+        assert verdict.rule == "no_sandbox"
+    assert isinstance(decide(call("read_file", '{"path":"a"}', sandbox="none"), GATES, granted), Allowed)
+
+
+@given(st.sampled_from(TOOLS), arguments)
+def test_a_replay_runs_nothing(tool: str, text: str) -> None:
+    assert isinstance(decide(call(tool, text), (refuse_everything,), granted), Denied)
+
+
+def test_the_first_gate_that_refuses_decides() -> None:
+    one = call("exec", '{"command":"ls"}', sandbox="none")
+    first = decide(one, (refuse_everything, no_sandbox), granted)
+    second = decide(one, (outside_workspace, no_sandbox, refuse_everything), granted)
+    assert isinstance(first, Denied)
+    assert isinstance(second, Denied)
+    assert (first.rule, second.rule) == ("replay", "no_sandbox")
+
+
+def test_a_turn_has_both_gates() -> None:
+    assert (outside_workspace, no_sandbox) == GATES
+
+
+def test_the_model_is_told_of_a_denial_in_the_words_of_the_design() -> None:
+    assert denial(argv("curl"), Tier.THREE) == "Permission denied: 'exec' requires tier3 approval."
