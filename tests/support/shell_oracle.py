@@ -11,7 +11,7 @@ from wirken.domain.actions import Place, Tier
 from wirken.permissions.commands import judge_text
 from wirken.permissions.names import NOTHING_KNOWN, verb
 from wirken.permissions.rules import DYNAMIC_KEY
-from wirken.permissions.syntax import understand
+from wirken.permissions.shell import understand
 from wirken.permissions.words import UNKNOWN, Redirect, Word, Words
 from wirken.permissions.wrappers import open_up
 

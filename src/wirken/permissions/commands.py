@@ -11,7 +11,7 @@ from wirken.permissions import conditions, paths, rules, wrappers
 from wirken.permissions.findings import Findings
 from wirken.permissions.names import Programs, behind, is_installed, is_ordinary, verb
 from wirken.permissions.opened import Opened
-from wirken.permissions.syntax import understand
+from wirken.permissions.shell import understand
 from wirken.permissions.words import UNKNOWN, Assigned, Command, Redirect, Word, Words, hides
 
 

@@ -9,7 +9,7 @@ from wirken.permissions import commands
 from wirken.permissions.findings import Findings
 from wirken.permissions.names import Programs, is_installed, verb
 from wirken.permissions.rules import PIPELINE_KEY
-from wirken.permissions.syntax import understand
+from wirken.permissions.shell import understand
 from wirken.permissions.words import Word, literal
 
 Profile: TypeAlias = Literal["standard", "strict"]

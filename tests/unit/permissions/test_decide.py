@@ -4,18 +4,18 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
+from tests.support.calls import argv, call, command
 from tests.support.programs import SomePrograms
-from tests.support.recorded import SESSION
 
 from wirken.domain import limits
-from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Place, SandboxKind, Tier, Verdict
-from wirken.domain.ids import ActionKey, AgentId, ChannelId, PrincipalId
-from wirken.permissions.decide import Granted, classify, decide, denial
+from wirken.domain.actions import Allowed, NeedsApproval, Place, Tier, Verdict
+from wirken.domain.ids import ActionKey
+from wirken.permissions.decide import Granted, classify, decide
 from wirken.permissions.findings import Classified
-from wirken.permissions.gates import GATES, no_sandbox, outside_workspace, refuse_everything
+from wirken.permissions.gates import GATES
 from wirken.permissions.rules import DYNAMIC_KEY, HIGH_RISK, may_be_remembered
 
 anything = st.text(st.characters())
@@ -32,24 +32,7 @@ arguments = st.one_of(
 )
 
 
-def call(tool: str, text: str, sandbox: SandboxKind = "bubblewrap") -> CanonicalCall:
-    return CanonicalCall(
-        tool=tool,
-        arguments=text,
-        agent=AgentId("default"),
-        session=SESSION,
-        principal=PrincipalId("owner"),
-        channel=ChannelId("webchat"),
-        place=Place("/work", sandbox),
-    )
-
-
-def command(text: str) -> CanonicalCall:
-    return call("exec", json.dumps({"command": text}))
-
-
-def argv(*words: str) -> CanonicalCall:
-    return call("exec", json.dumps({"argv": words}))
+ANY = settings(deadline=None)  # the first command loads the second reader
 
 
 def granted(key: ActionKey) -> bool:
@@ -64,6 +47,7 @@ def nothing_granted(key: ActionKey) -> bool:
 
 
 @given(st.sampled_from(TOOLS) | anything, arguments)
+@ANY
 def test_any_call_gets_an_answer_with_a_key_and_a_reason(tool: str, text: str) -> None:
     one = call(tool, text)
     found = classify(one)
@@ -96,22 +80,26 @@ def test_the_longest_calls_are_judged_in_bounded_time(piece: str) -> None:
 
 
 @given(arguments)
+@ANY
 def test_an_unknown_tool_is_always_tier_3(text: str) -> None:
     found = classify(call("summon", text))
     assert (found.tier, found.keys) == (Tier.THREE, ("tool:summon",))
 
 
 @given(anything)
+@ANY
 def test_a_command_is_never_tier_1(text: str) -> None:
     assert classify(command(text)).tier is not Tier.ONE
 
 
 @given(st.lists(anything, min_size=1, max_size=4))
+@ANY
 def test_an_argv_is_never_tier_1(words: list[str]) -> None:
     assert classify(argv(*words)).tier is not Tier.ONE
 
 
 @given(st.sampled_from(sorted(HIGH_RISK)), st.lists(anything, max_size=3), st.sampled_from(["", "/usr/bin/", "./"]))
+@ANY
 def test_a_high_risk_program_is_tier_3_whatever_follows_it(name: str, rest: list[str], folder: str) -> None:
     for spelled in (name, name.upper(), name.capitalize()):
         found = classify(argv(folder + spelled, *rest))
@@ -129,6 +117,7 @@ QUOTE = st.sampled_from(["{}", "'{}'", '"{}"', "{}''", '""{}'])
 
 
 @given(TIERED, st.lists(ARGUMENT, max_size=3), st.data())
+@ANY
 def test_no_quoting_lowers_a_tier_or_changes_a_key(name: str, rest: list[str], data: st.DataObject) -> None:
     plain = classify(command(" ".join([name, *rest])))
     quoted = classify(command(" ".join(data.draw(QUOTE).format(word) for word in [name, *rest])))
@@ -137,6 +126,7 @@ def test_no_quoting_lowers_a_tier_or_changes_a_key(name: str, rest: list[str], d
 
 
 @given(TIERED, st.lists(ARGUMENT, max_size=3))
+@ANY
 def test_no_capitals_lower_a_tier(name: str, rest: list[str]) -> None:
     plain = classify(argv(name, *rest))
     for changed in (argv(name.upper(), *rest), argv(name, *(word.upper() for word in rest))):
@@ -144,6 +134,7 @@ def test_no_capitals_lower_a_tier(name: str, rest: list[str]) -> None:
 
 
 @given(TIERED, st.lists(ARGUMENT, max_size=3), st.sampled_from(["./", "../", "/tmp/", "/usr/bin/", "a/"]))
+@ANY
 def test_no_path_lowers_a_tier_or_borrows_an_installed_programs_key(name: str, rest: list[str], folder: str) -> None:
     bare = name.rsplit("/", 1)[-1]
     plain, found = classify(argv(bare, *rest)), classify(argv(folder + bare, *rest))
@@ -161,6 +152,7 @@ def test_a_file_of_the_workspace_is_not_served_by_the_grant_of_an_installed_prog
 
 
 @given(st.sampled_from(["AGENTS.md", "skills/x", ".git/hooks/x", ".envrc", ".vscode/tasks.json", "Makefile"]))
+@ANY
 def test_what_steers_may_be_read_and_not_written_without_a_yes(path: str) -> None:
     text = json.dumps({"path": path, "content": ""})
     assert classify(call("write_file", text)).tier is Tier.THREE
@@ -216,6 +208,7 @@ def test_the_profile_and_the_machines_programs_are_arguments() -> None:
 
 
 @given(st.sampled_from(TOOLS), arguments)
+@ANY
 def test_a_grant_never_serves_tier_3_and_only_tier_2_is_ever_served_by_one(tool: str, text: str) -> None:
     one = call(tool, text)
     verdict = decide(one, (), granted)
@@ -229,6 +222,7 @@ def test_a_grant_never_serves_tier_3_and_only_tier_2_is_ever_served_by_one(tool:
 
 
 @given(st.sampled_from(TOOLS), arguments)
+@ANY
 def test_a_key_that_may_be_remembered_belongs_to_no_tier_3_call_by_its_verb(tool: str, text: str) -> None:
     """What a stored grant can name never makes a Tier 3 call pass."""
     one = call(tool, text)
@@ -265,44 +259,3 @@ def test_without_a_grant_tier_2_asks_and_tells_the_reasons() -> None:
     assert isinstance(verdict, NeedsApproval)
     assert (verdict.tier, verdict.keys) == (Tier.TWO, ("shell:ls",))
     assert verdict.reasons
-
-
-# --- gates --------------------------------------------------------------------------------------------
-
-
-def test_a_gate_refuses_what_any_grant_would_allow() -> None:
-    outside = call("read_file", '{"path":"/etc/passwd"}')
-    verdict = decide(outside, GATES, granted)
-    assert isinstance(verdict, Denied)
-    assert verdict.rule == "outside_workspace"
-    assert verdict.said.startswith("Permission denied: 'read_file' requires tier2 approval.")
-
-
-def test_without_a_sandbox_no_command_runs_and_files_still_work() -> None:
-    for text in ('{"command":"ls"}', '{"argv":["ls"]}', '{"command":"rm x"}'):
-        verdict = decide(call("exec", text, sandbox="none"), GATES, granted)
-        assert isinstance(verdict, Denied)
-        assert verdict.rule == "no_sandbox"
-    assert isinstance(decide(call("read_file", '{"path":"a"}', sandbox="none"), GATES, granted), Allowed)
-
-
-@given(st.sampled_from(TOOLS), arguments)
-def test_a_replay_runs_nothing(tool: str, text: str) -> None:
-    assert isinstance(decide(call(tool, text), (refuse_everything,), granted), Denied)
-
-
-def test_the_first_gate_that_refuses_decides() -> None:
-    one = call("exec", '{"command":"ls"}', sandbox="none")
-    first = decide(one, (refuse_everything, no_sandbox), granted)
-    second = decide(one, (outside_workspace, no_sandbox, refuse_everything), granted)
-    assert isinstance(first, Denied)
-    assert isinstance(second, Denied)
-    assert (first.rule, second.rule) == ("replay", "no_sandbox")
-
-
-def test_a_turn_has_both_gates() -> None:
-    assert (outside_workspace, no_sandbox) == GATES
-
-
-def test_the_model_is_told_of_a_denial_in_the_words_of_the_design() -> None:
-    assert denial(argv("curl"), Tier.THREE) == "Permission denied: 'exec' requires tier3 approval."

@@ -33,7 +33,7 @@ def verbs(text: str) -> list[str]:
 
 
 @given(anything | shell_text)
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_any_text_is_read_or_given_up_with_a_reason(text: str) -> None:
     reading, why = grammar.read(text)
     assert len(reading.commands) <= limits.COMMANDS
@@ -45,7 +45,7 @@ def test_any_text_is_read_or_given_up_with_a_reason(text: str) -> None:
 @example("'' ''")
 @example('a\t "b c"')
 @example('a"\\x"')
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_the_words_of_a_simple_command_are_those_that_shlex_sees(text: str) -> None:
     """Python's shlex, made by others, as the oracle; real shells are asked in test_differential.py."""
     reading, why = grammar.read("ls " + text)

@@ -37,7 +37,7 @@ def test_an_inspection_verb_that_is_not_installed_is_tier_3(verb: str) -> None:
 
 @pytest.mark.parametrize("mark", ["|", ";", "&", "$(", "`", ">", "<", "\n"])
 @given(before=st.text(st.characters()), after=st.text(st.characters()))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_a_mark_anywhere_makes_a_pipeline_of_a_text(mark: str, before: str, after: str) -> None:
     found = strict(before + mark + after)
     assert found.tier is Tier.THREE
@@ -45,7 +45,7 @@ def test_a_mark_anywhere_makes_a_pipeline_of_a_text(mark: str, before: str, afte
 
 
 @given(st.integers(0, 10**9))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_strict_is_never_laxer_than_standard_and_names_the_same(seed: int) -> None:
     text = Scripts(seed).text()
     assert strict(text).tier.rank >= standard(text).tier.rank

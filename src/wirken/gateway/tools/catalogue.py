@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shlex
 from dataclasses import dataclass
-from typing import Final
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Final
 
 from wirken.domain import limits
 from wirken.domain.actions import CanonicalCall
 from wirken.domain.conversation import ToolSpec
 from wirken.domain.errors import WirkenError
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft202012Validator
 
 _PATH: Final = {"type": "string", "minLength": 1, "maxLength": limits.PATH}
 
@@ -73,10 +75,9 @@ class InvalidCall(WirkenError):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that is offered, with its compiled schema."""
+    """A tool that is offered."""
 
     spec: ToolSpec
-    validator: jsonschema_rs.Draft202012Validator
 
 
 def catalogue() -> dict[str, Tool]:
@@ -85,7 +86,7 @@ def catalogue() -> dict[str, Tool]:
     for name, (description, shape) in _SCHEMAS.items():
         schema = {"type": "object", **shape, "additionalProperties": False}
         text = json.dumps(schema, sort_keys=True, separators=(",", ":"))
-        tools[name] = Tool(ToolSpec(name, description, text), jsonschema_rs.Draft202012Validator(schema))
+        tools[name] = Tool(ToolSpec(name, description, text))
     return tools
 
 
@@ -101,13 +102,27 @@ def check(tools: dict[str, Tool], name: str, arguments: str) -> None:
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidCall("The arguments are not valid JSON, name a key twice, or hold no Unicode text.") from error
+    _fit(tool.spec.schema, value)
+
+
+def _fit(schema: str, value: object) -> None:
+    """Raises `InvalidCall` unless the value fits the schema. Loaded with the first call: 5 MB an idle gateway saves."""
+    import jsonschema_rs
+
     try:
-        tool.validator.validate(value)
+        _validator(schema).validate(value)
     except jsonschema_rs.ValidationError as error:
         place = "/".join(map(str, error.instance_path)) or "the arguments"
         raise InvalidCall(f"Invalid arguments at {place}: {error.message[:300]}") from error
     except ValueError as error:
         raise InvalidCall("The arguments hold a value that cannot be used.") from error
+
+
+@functools.cache
+def _validator(schema: str) -> Draft202012Validator:
+    import jsonschema_rs
+
+    return jsonschema_rs.Draft202012Validator(json.loads(schema))
 
 
 def command_line(call: CanonicalCall) -> str:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from wirken.domain import limits
 from wirken.permissions import tree
-from wirken.permissions.syntax import understand
+from wirken.permissions.shell import understand
 from wirken.permissions.words import UNKNOWN
 
 anything = st.text(st.characters())
@@ -17,13 +17,14 @@ def named(text: str) -> set[str]:
 
 
 @given(anything)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_text_is_understood_or_doubted(text: str) -> None:
     script = understand(text)
     assert len(script.commands) <= limits.COMMANDS
 
 
 @given(anything)
+@settings(deadline=None)
 def test_the_second_reader_takes_any_text(text: str) -> None:
     tree.view(text)
 

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.calls import argv, call
+
+from wirken.domain.actions import Allowed, Denied, Tier
+from wirken.domain.ids import ActionKey
+from wirken.permissions.decide import decide, denial
+from wirken.permissions.gates import GATES, no_sandbox, outside_workspace, refuse_everything
+
+ANY = settings(deadline=None)
+TOOLS = ["read_file", "write_file", "list_files", "exec", "unknown"]
+arguments = st.text(st.characters()) | st.dictionaries(
+    st.sampled_from(["path", "command", "argv", "content"]), st.text(st.characters())
+).map(json.dumps)
+
+
+def granted(key: ActionKey) -> bool:
+    return True
+
+
+def test_a_gate_refuses_what_any_grant_would_allow() -> None:
+    outside = call("read_file", '{"path":"/etc/passwd"}')
+    verdict = decide(outside, GATES, granted)
+    assert isinstance(verdict, Denied)
+    assert verdict.rule == "outside_workspace"
+    assert verdict.said.startswith("Permission denied: 'read_file' requires tier2 approval.")
+
+
+def test_without_a_sandbox_no_command_runs_and_files_still_work() -> None:
+    for text in ('{"command":"ls"}', '{"argv":["ls"]}', '{"command":"rm x"}'):
+        verdict = decide(call("exec", text, sandbox="none"), GATES, granted)
+        assert isinstance(verdict, Denied)
+        assert verdict.rule == "no_sandbox"
+    assert isinstance(decide(call("read_file", '{"path":"a"}', sandbox="none"), GATES, granted), Allowed)
+
+
+@given(st.sampled_from(TOOLS), arguments)
+@ANY
+def test_a_replay_runs_nothing(tool: str, text: str) -> None:
+    assert isinstance(decide(call(tool, text), (refuse_everything,), granted), Denied)
+
+
+def test_the_first_gate_that_refuses_decides() -> None:
+    one = call("exec", '{"command":"ls"}', sandbox="none")
+    first = decide(one, (refuse_everything, no_sandbox), granted)
+    second = decide(one, (outside_workspace, no_sandbox, refuse_everything), granted)
+    assert isinstance(first, Denied)
+    assert isinstance(second, Denied)
+    assert (first.rule, second.rule) == ("replay", "no_sandbox")
+
+
+def test_a_turn_has_both_gates() -> None:
+    assert (outside_workspace, no_sandbox) == GATES
+
+
+def test_the_model_is_told_of_a_denial_in_the_words_of_the_design() -> None:
+    assert denial(argv("curl"), Tier.THREE) == "Permission denied: 'exec' requires tier3 approval."
