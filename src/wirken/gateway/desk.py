@@ -92,7 +92,9 @@ class Desk:
             case ask.GatewayStatus() | ShowPolicy():
                 return self.bounds.report() if isinstance(question, ShowPolicy) else await self._status()
             case ListSenders() | AllowSender() | BlockSender() | RemoveSender() | OfferPairing():
-                return await self.people.answer(question, asker.surface, pending_only=bool(asker.only))
+                reply = await self.people.answer(question, asker.surface, pending_only=bool(asker.only))
+                await self.operations.attest()
+                return reply
 
     async def _approvals(
         self, question: ask.PendingApprovals | ask.WatchApprovals | ask.AnswerApproval, asker: Asker

@@ -13,7 +13,7 @@ from wirken.domain.errors import Refused, UsageError, WirkenError
 from wirken.domain.events import StopRequested, Trust, TurnEnded, TurnResumed
 from wirken.domain.ids import TERMINAL, BadIdentifier, SessionId, conversation_id, session_id
 from wirken.domain.people import Person, Role
-from wirken.gateway.agent.attest import AsksVault, attest, vouch
+from wirken.gateway.agent.attest import AsksVault, attest, vouch, vouch_once_it_answers
 from wirken.gateway.agent.turn import Suspended, TurnRunner, leftovers
 from wirken.gateway.approvals import SUSPEND
 from wirken.gateway.bounds import Bounds
@@ -24,7 +24,6 @@ from wirken.gateway.router import Router, Wish
 from wirken.gateway.seating import Seating
 from wirken.gateway.sessions import Session, SessionIsClosed, Sessions
 from wirken.ipc.frames import Accepted, Inbound, Over
-from wirken.ipc.vault_wire import VaultLost
 from wirken.record.canonical import Unreadable
 
 _log = logging.getLogger("wirken.gateway")
@@ -240,10 +239,10 @@ class Intake:
         for name in tuple(self._unrecovered):
             try:
                 session = self.sessions.get(name)
-                await vouch(self.vault, session)
+                await vouch_once_it_answers(self.vault, session)
                 await self._close_leftovers(session)
                 await self.attest_now(session)
-            except (Unreadable, BadIdentifier, RecordTampered, VaultLost) as error:
+            except (Unreadable, BadIdentifier, RecordTampered) as error:
                 _log.warning("session %s cannot be taken up: %s", name, error)
                 continue
             self._unrecovered.discard(name)

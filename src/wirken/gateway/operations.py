@@ -1,6 +1,7 @@
 """The session that belongs to no conversation: starts and stops, configuration, grants, refused peers.
 
-Its rows are attested like any other's, by the gateway's own agent key, after each entry.
+Its rows are attested like any other's, by the gateway's own agent key: at start and stop, and after each change of
+grants or senders. What else is written there in between is covered by the next of these.
 """
 
 from __future__ import annotations

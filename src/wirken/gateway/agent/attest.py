@@ -76,6 +76,17 @@ async def vouch(vault: AsksVault, session: Session) -> int:
     return session.signed
 
 
+async def vouch_once_it_answers(vault: AsksVault, session: Session) -> None:
+    """As `vouch`, however long the vault is away: what was accepted before a crash must not wait for a new start."""
+    while True:
+        try:
+            await vouch(vault, session)
+        except VaultLost:
+            await asyncio.sleep(limits.VAULT_POLL)
+        else:
+            return
+
+
 async def _patiently(vault: AsksVault, question: VaultQuestion, reply: type[T]) -> T:
     deadline = asyncio.get_running_loop().time() + limits.VAULT_WAIT
     pause = limits.RESTART_FIRST
