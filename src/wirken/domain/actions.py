@@ -23,7 +23,17 @@ class Tier(enum.StrEnum):
         return int(self.value[-1])
 
 
-SandboxKind: TypeAlias = Literal["bubblewrap", "none"]
+SandboxKind: TypeAlias = Literal["bubblewrap", "docker", "gvisor", "none"]
+
+NetworkMode: TypeAlias = Literal["none", "ask", "allowlist", "open"]
+"""How a place reaches other hosts: not at all; each new one after a question; those on a list; any public one."""
+
+
+class Outside(msgspec.Struct, frozen=True):
+    """One path outside the workspace that a call was allowed: absolute, and shown under its own name."""
+
+    path: str
+    writable: bool = False
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -32,8 +42,11 @@ class Place(msgspec.Struct, frozen=True):
     workspace: str
     """Absolute path on the machine; the sandbox shows it at /workspace."""
     sandbox: SandboxKind
-    network: Literal["none"] = "none"
+    network: NetworkMode = "none"
     read_only: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    """With the network mode `allowlist` or `ask`: the hosts that need no further question."""
+    outside: tuple[Outside, ...] = ()
 
 
 class CanonicalCall(msgspec.Struct, frozen=True, kw_only=True):

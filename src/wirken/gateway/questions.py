@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from wirken.domain import limits
-from wirken.domain.actions import CanonicalCall, NeedsApproval, Place
+from wirken.domain.actions import CanonicalCall, NeedsApproval, Outside, Place
 from wirken.domain.events import ApprovalRequested
 from wirken.domain.ids import CallId
 from wirken.domain.people import Role
@@ -69,15 +69,33 @@ def question(session: Session, asked: ApprovalRequested) -> ApprovalRow:
 def reach(tool: str, place: Place) -> tuple[str, ...]:
     """Return where a call runs and what it can reach from there, a line each."""
     if tool != "exec":
-        return ("in the runner, without starting a program", f"can reach: {place.workspace}, nothing else")
+        further = tuple(f"can {_doing(path)}: {path.path}" for path in place.outside)
+        return ("in the runner, without starting a program", f"can reach: {place.workspace}", *further, "nothing else")
     if place.sandbox == "none":
         return ("nowhere: there is no sandbox on this machine",)
     return (
         f"in a sandbox of its own ({place.sandbox})",
         f"can read and write: {place.workspace} (seen as /workspace), and an empty /tmp",
         *(f"can read: {folder}" for folder in place.read_only),
-        "can reach no network" if place.network == "none" else f"can reach the network: {place.network}",
+        *(f"can {_doing(path)}: {path.path}" for path in place.outside),
+        _network(place),
     )
+
+
+def _doing(path: Outside) -> str:
+    return "read and write" if path.writable else "read"
+
+
+def _network(place: Place) -> str:
+    match place.network:
+        case "none":
+            return "can reach no network"
+        case "open":
+            return "can reach every public host"
+        case "allowlist":
+            return f"can reach these hosts only: {', '.join(place.hosts) or 'none'}"
+        case "ask":
+            return f"can reach these hosts, and asks for each other: {', '.join(place.hosts) or 'none'}"
 
 
 def asker_may_answer(session: Session) -> bool:
