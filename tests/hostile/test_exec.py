@@ -13,11 +13,12 @@ from tests.support.recorded import SESSION
 from wirken.domain.actions import CanonicalCall, Denied, NeedsApproval, Place
 from wirken.domain.ids import AgentId, ChannelId, PrincipalId
 from wirken.gateway.tools.catalogue import catalogue
-from wirken.permissions import conditions, rules, wrappers, wrapping
+from wirken.permissions import rules
 from wirken.permissions.decide import classify, decide
 from wirken.permissions.findings import Classified
 from wirken.permissions.gates import GATES
-from wirken.permissions.rules import DYNAMIC_KEY, NOTHING_KEY, PIPELINE_KEY
+from wirken.permissions.keys import DYNAMIC_KEY, NOTHING_KEY, PIPELINE_KEY
+from wirken.permissions.programs import conditions, find, wrappers
 
 LINES: list[dict[str, Any]] = [
     json.loads(line) for line in (Path(__file__).parent / "exec.jsonl").read_text().splitlines()
@@ -88,7 +89,7 @@ def test_every_wrapper_has_a_line_in_which_it_hides_what_is_refused(wrapper: str
     assert any(line["tier"] == "tier3" and len(line["keys"]) > 1 for line in keyed(wrapper)), wrapper
 
 
-@pytest.mark.parametrize("action", sorted(wrapping.FIND_RUNS))
+@pytest.mark.parametrize("action", sorted(find.RUNS))
 def test_every_action_of_find_has_a_line(action: str) -> None:
     assert any(f" -{action} " in str(line["args"].get("command")) for line in keyed("find")), action
 

@@ -21,7 +21,7 @@ _REAL: Final = {
 
 
 class SomePrograms:
-    """Implements `permissions.names.Programs`."""
+    """Implements `permissions.programs.verbs.Programs`."""
 
     def real(self, word: str) -> str | None:
         folder, _, name = word.rpartition("/")

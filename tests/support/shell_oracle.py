@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from tests.support.shell_recorder import Ran
 
 from wirken.domain.actions import Place, Tier
-from wirken.permissions.commands import judge_text
-from wirken.permissions.names import NOTHING_KNOWN, verb
-from wirken.permissions.rules import DYNAMIC_KEY
+from wirken.permissions.judge import judge_text
+from wirken.permissions.keys import DYNAMIC_KEY
+from wirken.permissions.programs.verbs import NOTHING_KNOWN, verb
+from wirken.permissions.programs.wrappers import open_up
 from wirken.permissions.shell import understand
-from wirken.permissions.words import UNKNOWN, Redirect, Word, Words
-from wirken.permissions.wrappers import open_up
+from wirken.permissions.shell.words import UNKNOWN, Redirect, Word, Words
 
 PLACE = Place("/work", "bubblewrap")
 

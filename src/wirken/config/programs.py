@@ -13,7 +13,7 @@ _FOLDERS: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin",
 
 
 class Installed:
-    """Implements `permissions.names.Programs` over this machine. `root` is another root for tests."""
+    """Implements `permissions.programs.verbs.Programs` over this machine. `root` is another root for tests."""
 
     def __init__(self, root: str = "") -> None:
         self._root = root

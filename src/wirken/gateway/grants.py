@@ -15,8 +15,8 @@ from wirken.gateway.log import AuditLog
 from wirken.gateway.sessions import Sessions
 from wirken.gateway.store import Holder, StateStore
 from wirken.ipc.calls import operator as ask
-from wirken.permissions import rules
-from wirken.permissions.names import verb
+from wirken.permissions import keys
+from wirken.permissions.programs.verbs import verb
 
 _DAY = 86_400
 
@@ -63,7 +63,7 @@ class Grants:
         judged = shell_key(key)
         if judged != key:
             raise Refused(f"No call has the key {key}; that command's is {judged}.")
-        if not rules.may_be_remembered(key):
+        if not keys.may_be_remembered(key):
             raise Refused("This key is Tier 3: it is asked for every time and never stored.")
         lifetime = question.seconds or limits.GRANT_LIFETIME
         if not 0 < lifetime <= limits.GRANT_LIFETIME:

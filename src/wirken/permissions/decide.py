@@ -14,9 +14,9 @@ from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval,
 from wirken.domain.ids import ActionKey
 from wirken.permissions import paths, profiles
 from wirken.permissions.findings import Classified
-from wirken.permissions.names import NOTHING_KNOWN, Programs
 from wirken.permissions.paths import Where
 from wirken.permissions.profiles import Profile
+from wirken.permissions.programs.verbs import NOTHING_KNOWN, Programs
 
 Granted: TypeAlias = Callable[[ActionKey], bool]
 """Is there a live grant for this key, for this agent, principal and channel?"""

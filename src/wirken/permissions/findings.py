@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from wirken.domain import limits
 from wirken.domain.actions import Tier
 from wirken.domain.ids import ActionKey
-from wirken.permissions.rules import DYNAMIC_KEY, NOTHING_KEY
+from wirken.permissions.keys import DYNAMIC_KEY, NOTHING_KEY
 
 
 @dataclass(frozen=True, slots=True)

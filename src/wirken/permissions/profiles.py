@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final, Literal, TypeAlias
 
 from wirken.domain.actions import Place, Tier
-from wirken.permissions import commands
+from wirken.permissions import judge
 from wirken.permissions.findings import Findings
-from wirken.permissions.names import Programs, is_installed, verb
-from wirken.permissions.rules import PIPELINE_KEY
+from wirken.permissions.keys import PIPELINE_KEY
+from wirken.permissions.programs.verbs import Programs, is_installed, verb
 from wirken.permissions.shell import understand
-from wirken.permissions.words import Word, literal
+from wirken.permissions.shell.words import Word, literal
 
 Profile: TypeAlias = Literal["standard", "strict"]
 
@@ -30,7 +30,7 @@ _MARKS: Final = ("|", ";", "&", "$(", "`", ">", "<", "\n")
 
 def judge_text(text: str, profile: Profile, place: Place, programs: Programs) -> Findings:
     """Return what a shell does with `text`, as the profile sees it."""
-    found = commands.judge_text(text, place, programs)
+    found = judge.judge_text(text, place, programs)
     if profile == "strict":
         _strict_text(text, found, programs)
     return found
@@ -39,7 +39,7 @@ def judge_text(text: str, profile: Profile, place: Place, programs: Programs) ->
 def judge_argv(argv: tuple[str, ...], profile: Profile, place: Place, programs: Programs) -> Findings:
     """Return what a program does that is started without a shell."""
     words = literal(argv)
-    found = commands.judge_argv(words, place, programs)
+    found = judge.judge_argv(words, place, programs)
     if profile == "strict" and not _inspects(words[0], programs, in_shell=False):
         found.asks(Tier.THREE, _ONLY)
     return found

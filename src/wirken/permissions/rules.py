@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from wirken.permissions import paths
-from wirken.permissions.names import verb
-
 HIGH_RISK: Final = frozenset("curl wget ssh scp sftp sudo su doas kubectl helm docker podman nc ncat socat git".split())
 """The sixteen command prefixes that are Tier 3 whatever follows them."""
 
@@ -128,25 +125,3 @@ LOOKUP_PREFIXES: Final = (
     *("MALLOC_", "XDG_", "DOTNET_", "CORECLR_", "COR_", "ANSIBLE_", "TF_", "DOCKER_", "KUBE", "DBUS_", "GTK_"),
     *("QT_", "MAGICK_", "GS_", "PERF_", "CCACHE_", "DISTCC_", "ELECTRON_", "DENO_", "BUN_", "PNPM_", "YARN_"),
 )
-
-DYNAMIC_KEY: Final = "shell::dynamic:"
-"""The key of whatever is not statically certain."""
-
-PIPELINE_KEY: Final = "shell::pipeline:"
-"""The key, in the strict profile, of a text that is more than one plain command."""
-
-NOTHING_KEY: Final = "shell::nothing:"
-"""The key of a text that runs no program; never stored, so that it is asked for."""
-
-
-def may_be_remembered(key: str) -> bool:
-    """Can a grant for this key be stored? Only keys that are Tier 2 whatever the arguments.
-
-    A path outside the workspace can be remembered if it is written plainly and holds no credential.
-    """
-    kind, _, name = key.partition(":")
-    if kind == "file":
-        return paths.is_plain_outside(name)
-    if kind != "shell" or not name or name.startswith(":"):
-        return False
-    return verb(name) not in HIGH_RISK | DESTRUCTIVE | OPAQUE

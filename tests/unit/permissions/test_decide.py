@@ -16,7 +16,8 @@ from wirken.domain.ids import ActionKey
 from wirken.permissions.decide import Granted, classify, decide
 from wirken.permissions.findings import Classified
 from wirken.permissions.gates import GATES
-from wirken.permissions.rules import DYNAMIC_KEY, HIGH_RISK, may_be_remembered
+from wirken.permissions.keys import DYNAMIC_KEY, may_be_remembered
+from wirken.permissions.rules import HIGH_RISK
 
 anything = st.text(st.characters())
 TOOLS = ["read_file", "write_file", "list_files", "exec", "unknown"]

@@ -21,7 +21,7 @@ from wirken.permissions.paths import (
     relative,
     where,
 )
-from wirken.permissions.words import UNKNOWN
+from wirken.permissions.shell.words import UNKNOWN
 
 anything = st.text(st.characters())
 path_text = (

@@ -8,9 +8,9 @@ from tests.support.shell_scripts import Scripts
 
 from wirken.domain.actions import Place, Tier
 from wirken.permissions.findings import Classified
-from wirken.permissions.names import NOTHING_KNOWN
+from wirken.permissions.keys import NOTHING_KEY, PIPELINE_KEY
 from wirken.permissions.profiles import INSPECTION, judge_argv, judge_text
-from wirken.permissions.rules import NOTHING_KEY, PIPELINE_KEY
+from wirken.permissions.programs.verbs import NOTHING_KNOWN
 
 PLACE = Place("/work", "bubblewrap")
 

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from wirken.permissions import path_names, rules, wrappers
-from wirken.permissions.names import verb
-from wirken.permissions.rules import may_be_remembered
+from wirken.permissions import paths, rules
+from wirken.permissions.programs import wrappers
+from wirken.permissions.programs.verbs import verb
 
 TABLES = {
     name: table
-    for name, table in {**vars(rules), **vars(path_names)}.items()
+    for name, table in {**vars(rules), **vars(paths)}.items()
     if isinstance(table, frozenset | tuple) and name.isupper() and not name.startswith("LOOKUP")
 }
 
@@ -51,48 +49,3 @@ def test_every_interpreter_is_judged_as_one() -> None:
 
 def test_variables_of_the_lookup_table_are_in_capitals() -> None:
     assert all(name == name.upper() for name in (*rules.LOOKUP, *rules.LOOKUP_PREFIXES))
-
-
-@pytest.mark.parametrize("key", ["shell:ls", "shell:python", "shell:./build.sh", "shell:sh", "file:/etc/passwd"])
-def test_a_tier_2_action_may_be_remembered(key: str) -> None:
-    assert may_be_remembered(key)
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        *(f"shell:{verb}" for verb in sorted(rules.HIGH_RISK | rules.DESTRUCTIVE | rules.OPAQUE)),
-        "shell:CURL",
-        "shell:/usr/bin/curl",
-        "shell:./curl",
-        "shell:netcat",
-        "shell:git-lfs",
-        "shell::dynamic:",
-        "shell:",
-        "shell",
-        "",
-        "shell::pipeline:",
-        "shell::nothing:",
-        "file:notes.txt",
-        "file:/etc/*",
-        "file:/etc/../etc/passwd",
-        "file:/workspace/x",
-        "file:/tmp/x",
-        "file:/etc/shadow",
-        "file:/home/x/.ssh/id_rsa",
-        "file:*/../x",
-        "file:",
-        "network:example.com",
-        "mcp:a/b",
-        "tool:x",
-        "Shell:ls",
-        " shell:ls",
-    ],
-)
-def test_anything_that_can_be_tier_3_is_never_remembered(key: str) -> None:
-    assert not may_be_remembered(key)
-
-
-@given(st.text(st.characters()))
-def test_any_text_is_a_key_that_may_be_remembered_or_not(key: str) -> None:
-    assert not may_be_remembered(key) or key.startswith(("shell:", "file:/"))

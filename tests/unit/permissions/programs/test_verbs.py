@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.programs import SomePrograms
 
-from wirken.permissions.names import NOTHING_KNOWN, behind, is_installed, is_ordinary, verb
+from wirken.permissions.programs.verbs import NOTHING_KNOWN, behind, is_installed, is_ordinary, verb
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wirken.domain import limits
-from wirken.permissions import injection_words
-from wirken.permissions.injection import flags
+from wirken.permissions.injection import flags, words
 
-CORPUS = Path(__file__).parents[2] / "hostile" / "injection.jsonl"
+CORPUS = Path(__file__).parents[3] / "hostile" / "injection.jsonl"
 LINES = [json.loads(line) for line in CORPUS.read_text().splitlines()]
 KNOWN_WRONG = ("miss-", "alarm-")
 """Lines that the detector gets wrong, kept so that its measure stays honest."""
@@ -61,7 +60,7 @@ def test_precision_and_recall_over_the_corpus_are_as_documented() -> None:
     hits = flagged.count((True, True))
     precision, recall = hits / (hits + flagged.count((False, True))), hits / (hits + flagged.count((True, False)))
     measured = f"precision {precision:.2f}, recall {recall:.2f} over {len(LINES)} lines"
-    documented = (Path(__file__).parents[3] / "docs" / "policy.md").read_text()
+    documented = (Path(__file__).parents[4] / "docs" / "policy.md").read_text()
     assert measured in documented, measured
 
 
@@ -129,6 +128,6 @@ def test_twice_the_text_takes_about_twice_the_time() -> None:
 
 
 def test_every_wording_can_be_reached() -> None:
-    for wording in injection_words.WORDINGS:
+    for wording in words.WORDINGS:
         assert all(wording.others) and wording.first
         assert wording.reach >= len(wording.others)

@@ -9,9 +9,9 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wirken.permissions import grammar, quoting
-from wirken.permissions.reading import NotPlain, Reading
-from wirken.permissions.words import SOMETHING, Command, Word
+from wirken.permissions.shell import grammar, quoting
+from wirken.permissions.shell.reading import NotPlain, Reading
+from wirken.permissions.shell.words import SOMETHING, Command, Word
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from wirken.permissions.reading import NotPlain, Reading
-from wirken.permissions.words import UNKNOWN, Assigned, Word
+from wirken.permissions.shell.reading import NotPlain, Reading
+from wirken.permissions.shell.words import UNKNOWN, Assigned, Word
 
 Statements: TypeAlias = Callable[[Reading, frozenset[str]], str]
 """Reads commands up to one of the given ends, and returns which it was; empty at the end of the text."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from wirken.domain import limits
-from wirken.permissions import grammar, tree
-from wirken.permissions.reading import Reading
-from wirken.permissions.words import Command, hides
+from wirken.permissions.shell import grammar, tree
+from wirken.permissions.shell.reading import Reading
+from wirken.permissions.shell.words import Command, hides
 
 
 @dataclass(frozen=True, slots=True)

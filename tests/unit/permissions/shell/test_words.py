@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirken.permissions.words import SOMETHING, UNKNOWN, Word, could_be, hides
+from wirken.permissions.shell.words import SOMETHING, UNKNOWN, Word, could_be, hides
 
 U = UNKNOWN
 

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from wirken.permissions.opened import Opened
-from wirken.permissions.words import SOMETHING, Word, Words
-from wirken.permissions.wrapping import FIND_PLAIN, FIND_RUNS, FIND_TAKES, FIND_WRITES
+from wirken.permissions.programs.opening import Opened
+from wirken.permissions.shell.words import SOMETHING, Word, Words
+
+_PLAIN: Final = frozenset(
+    (
+        "a and o or not true false depth d daystart empty executable follow ignore_readdir_race ls mount nogroup "
+        "noignore_readdir_race noleaf nouser print print0 prune quit readable writable xdev warn nowarn delete help "
+        "version"
+    ).split()
+)
+_TAKES: Final = frozenset(
+    (
+        "amin anewer atime cmin cnewer context ctime files0-from fstype gid group ilname iname inum ipath iregex "
+        "iwholename links lname maxdepth mindepth mmin mtime name newer path perm printf regex regextype samefile "
+        "size type uid used user wholename xtype Bmin Btime flags"
+    ).split()
+)
+WRITES: Final = frozenset({"fls", "fprint", "fprint0", "fprintf"})
+RUNS: Final = frozenset({"exec", "execdir", "ok", "okdir"})
+"""The words of its expressions, without their dash: `WRITES` name a file, `RUNS` a command."""
 
 _PUNCTUATION: Final = frozenset({"(", ")", "!", ","})
 _LEADING: Final = frozenset({"-H", "-L", "-P", "-E", "-X", "-d", "-s", "-x"})
@@ -23,19 +40,19 @@ def find(words: Words) -> Opened:
             doubts.append("A word of `find` is not certain: it may be an action.")
         elif not word.text.startswith("-") or word.text in _PUNCTUATION:
             continue
-        elif (name := word.text[1:]) in FIND_RUNS:
+        elif (name := word.text[1:]) in RUNS:
             end = _end(words, at)
             if end == len(words):
                 doubts.append("An action of `find` does not end.")
             if words[at:end]:
                 commands.append(_filled(words[at:end], many=end < len(words) and _is(words[end], "+")))
             at = end + 1
-        elif name in FIND_TAKES or name in FIND_WRITES or name.startswith("newer"):
+        elif name in _TAKES or name in WRITES or name.startswith("newer"):
             taken = 2 if name == "fprintf" else 1
             if any(part.several for part in words[at : at + taken]):
                 doubts.append("A word of `find` is not certain: it may become an action.")
             at += taken
-        elif name not in FIND_PLAIN:
+        elif name not in _PLAIN:
             doubts.append("A word of `find` is not known: it may be an action.")
     return Opened(tuple(commands), doubts=tuple(doubts))
 

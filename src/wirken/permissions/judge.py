@@ -7,12 +7,13 @@ from typing import Final
 
 from wirken.domain import limits
 from wirken.domain.actions import Place, Tier
-from wirken.permissions import conditions, paths, rules, wrappers
+from wirken.permissions import keys, paths, rules
 from wirken.permissions.findings import Findings
-from wirken.permissions.names import Programs, behind, is_installed, is_ordinary, verb
-from wirken.permissions.opened import Opened
+from wirken.permissions.programs import conditions, wrappers
+from wirken.permissions.programs.opening import Opened
+from wirken.permissions.programs.verbs import Programs, behind, is_installed, is_ordinary, verb
 from wirken.permissions.shell import understand
-from wirken.permissions.words import UNKNOWN, Assigned, Command, Redirect, Word, Words, hides
+from wirken.permissions.shell.words import UNKNOWN, Assigned, Command, Redirect, Word, Words, hides
 
 
 def judge_text(text: str, place: Place, programs: Programs) -> Findings:
@@ -92,7 +93,7 @@ class _Judge:
             found.doubt(f"`{name}` runs another program, which cannot be read off its arguments.")
         elif not is_installed(words[0].text) and not self._own_program(words[0].text):
             return
-        found.key(self._key(name, words[0].text))
+        found.key(keys.of_program(name, words[0].text))
         self._conditions(name, words)
         if name in rules.INTERPRETERS or conditions.runs_others(name, words):
             self._runs_any_code(name)
@@ -103,13 +104,6 @@ class _Judge:
                 "runs in the sandbox, with the workspace writable" if opened is None else "is judged, and what it runs"
             )
             found.asks(Tier.TWO, f"`{name}` {own}.")
-
-    def _key(self, name: str, word: str) -> str:
-        """A file of the workspace has its path for a key, so that no grant for an installed program serves it."""
-        if name in rules.HIGH_RISK | rules.DESTRUCTIVE | rules.OPAQUE or is_installed(word):
-            return f"shell:{name}"
-        inside = paths.relative(word)
-        return f"shell:{word if inside is None else './' + inside}"
 
     def _own_program(self, path: str) -> bool:
         """Judge a program file that the model may have written itself; False where its path is uncertain."""

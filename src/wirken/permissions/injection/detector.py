@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from wirken.domain import limits
 from wirken.domain.events import Flag
 from wirken.domain.text import quoted
-from wirken.permissions import injection_words as words
+from wirken.permissions.injection import words
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’ʼ][^\W_]+)*")
 _BLOB: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")

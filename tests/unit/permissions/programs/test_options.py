@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirken.permissions.options import Known, Parsed, parse
-from wirken.permissions.words import SOMETHING, UNKNOWN, Word, literal
+from wirken.permissions.programs.options import Known, Parsed, parse
+from wirken.permissions.shell.words import SOMETHING, UNKNOWN, Word, literal
 
 KNOWN = Known("ab", "ct", "m", frozenset({"all", "maybe"}), frozenset({"cut", "time"}), frozenset({"t"}))
 

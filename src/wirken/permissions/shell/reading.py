@@ -10,7 +10,7 @@ from typing import Final
 
 from wirken.domain import limits
 from wirken.domain.errors import WirkenError
-from wirken.permissions.words import Assigned, Command
+from wirken.permissions.shell.words import Assigned, Command
 
 
 class NotPlain(WirkenError):

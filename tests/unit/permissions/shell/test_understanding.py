@@ -5,9 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wirken.domain import limits
-from wirken.permissions import tree
-from wirken.permissions.shell import understand
-from wirken.permissions.words import UNKNOWN
+from wirken.permissions.shell import tree, understand
+from wirken.permissions.shell.words import UNKNOWN
 
 anything = st.text(st.characters())
 

@@ -6,25 +6,10 @@ procps 4.0. An option that is not listed makes the call uncertain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from wirken.permissions.options import Known
-
-
-@dataclass(frozen=True, slots=True)
-class Wrapper:
-    """How one program takes the command that it runs."""
-
-    known: Known
-    operands: int = 0
-    """Words between the options and the command."""
-    assigns: bool = False
-    """`NAME=value` may stand before the command."""
-    alone: Literal["nothing", "shell"] = "nothing"
-    """What runs where no command follows."""
-    elsewhere: bool = False
-    """Programs are looked up in another root, so that a name tells nothing."""
+from wirken.permissions.programs.opening import Wrapper
+from wirken.permissions.programs.options import Known
 
 
 def _known(
@@ -143,34 +128,3 @@ PARALLEL: Final = _known(
     "keep-order null xargs group ungroup bar progress eta will-cite citation dry-run line-buffer lb verbose tag",
     "jobs max-args max-replace-args delay retries timeout halt joblog results max-procs",
 )
-
-SET_OPTIONS: Final = frozenset(
-    (
-        "allexport braceexpand emacs errexit errtrace functrace hashall ignoreeof monitor noclobber noexec noglob "
-        "nolog notify nounset onecmd physical pipefail posix privileged verbose vi xtrace"
-    ).split()
-)
-"""Names that `-o` takes and that change nothing of how text is read."""
-
-SHELL_LETTERS: Final = "abefhmnpuvxlrBCEPT"
-"""Letters of shells' options that change nothing of how text is read: no `i`, `s`, `k`, `H`, `O`."""
-
-SHELL_LONG: Final = frozenset("norc noprofile posix login verbose noediting restricted noemacs nolineediting".split())
-
-FIND_PLAIN: Final = frozenset(
-    (
-        "a and o or not true false depth d daystart empty executable follow ignore_readdir_race ls mount nogroup "
-        "noignore_readdir_race noleaf nouser print print0 prune quit readable writable xdev warn nowarn delete help "
-        "version"
-    ).split()
-)
-FIND_TAKES: Final = frozenset(
-    (
-        "amin anewer atime cmin cnewer context ctime files0-from fstype gid group ilname iname inum ipath iregex "
-        "iwholename links lname maxdepth mindepth mmin mtime name newer path perm printf regex regextype samefile "
-        "size type uid used user wholename xtype Bmin Btime flags"
-    ).split()
-)
-FIND_WRITES: Final = frozenset({"fls", "fprint", "fprint0", "fprintf"})
-FIND_RUNS: Final = frozenset({"exec", "execdir", "ok", "okdir"})
-"""The words of find's expressions, without their dash."""

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wirken.domain import limits
-from wirken.permissions import grammar
-from wirken.permissions.words import UNKNOWN, Command
+from wirken.permissions.shell import grammar
+from wirken.permissions.shell.words import UNKNOWN, Command
 
 anything = st.text(st.characters())
 shell_text = st.text(st.sampled_from(list("ab/.-=:,@+_ \t'\"'\" \\$`;|&<>(){}[]*?!#~^%\n\r012")), max_size=40)

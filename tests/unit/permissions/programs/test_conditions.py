@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirken.permissions import conditions, grammar
-from wirken.permissions.conditions import BUILTINS, DESTROYS, changes_lookup, has_option, runs_others
+from wirken.permissions.programs import conditions
+from wirken.permissions.programs.conditions import BUILTINS, DESTROYS, changes_lookup, has_option, runs_others
 from wirken.permissions.rules import EXEC_OPTIONS
-from wirken.permissions.words import Words
+from wirken.permissions.shell import grammar
+from wirken.permissions.shell.words import Words
 
 
 def words_of(text: str) -> Words:

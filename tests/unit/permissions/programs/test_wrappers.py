@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirken.permissions import grammar, rules, wrappers
-from wirken.permissions.names import verb
-from wirken.permissions.opened import Opened
-from wirken.permissions.words import SOMETHING, UNKNOWN, Word, Words, literal
+from wirken.permissions import rules
+from wirken.permissions.programs import wrappers
+from wirken.permissions.programs.opening import Opened
+from wirken.permissions.programs.verbs import verb
+from wirken.permissions.shell import grammar
+from wirken.permissions.shell.words import SOMETHING, UNKNOWN, Word, Words, literal
 
 word_texts = st.sampled_from(
     ["a", "-a", "-c", "--", "-", "-x", "5", "A=1", "{}", ";", "+", "-exec", ":::", "", "x y", "-I{}"]

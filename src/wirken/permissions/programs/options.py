@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from wirken.permissions.words import UNKNOWN, Word, Words
+from wirken.permissions.shell.words import UNKNOWN, Word, Words
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from wirken.permissions import quoting
-from wirken.permissions.quoting import Statements
-from wirken.permissions.reading import Here, NotPlain, Reading
-from wirken.permissions.words import Redirect, Word
+from wirken.permissions.shell import quoting
+from wirken.permissions.shell.quoting import Statements
+from wirken.permissions.shell.reading import Here, NotPlain, Reading
+from wirken.permissions.shell.words import Redirect, Word
 
 DIVERGENT: Final = re.compile(r"&>|\|&|<<<|;;?&|[<>]\(|\(\(|[({]\\\n")
 """Operators that not every shell has, or has with the same meaning."""

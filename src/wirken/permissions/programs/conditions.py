@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from wirken.permissions import paths
+from wirken.permissions.programs import find
 from wirken.permissions.rules import EXEC_OPTIONS, LOOKUP, LOOKUP_PREFIXES, NAMING
-from wirken.permissions.words import UNKNOWN, Word, Words
-from wirken.permissions.wrapping import FIND_WRITES
+from wirken.permissions.shell.words import UNKNOWN, Word, Words
 
 Condition: TypeAlias = Callable[[Words], str]
 
@@ -53,7 +53,7 @@ def _recursive(words: Words) -> str:
 def _find(words: Words) -> str:
     if any(word.text == "-delete" for word in words):
         return "It removes what it finds."
-    writes = any(word.text[1:] in FIND_WRITES for word in words if word.text.startswith("-"))
+    writes = any(word.text[1:] in find.WRITES for word in words if word.text.startswith("-"))
     return "It overwrites a file." if writes else ""
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from wirken.permissions import options, searching, wrapping
-from wirken.permissions.opened import NOTHING, Opened, doubtful
+from wirken.permissions.programs import find, options, shells, wrapper_tables
+from wirken.permissions.programs.opening import NOTHING, Opened, Wrapper, doubtful
+from wirken.permissions.programs.wrapper_tables import WRAPPERS
 from wirken.permissions.rules import SHELLS
-from wirken.permissions.words import SOMETHING, UNKNOWN, Assigned, Word, Words
-from wirken.permissions.wrapping import WRAPPERS, Wrapper
+from wirken.permissions.shell.words import SOMETHING, UNKNOWN, Assigned, Word, Words
 
 Opener: TypeAlias = Callable[[Words], Opened]
 
@@ -28,7 +28,7 @@ def open_up(name: str, words: Words) -> Opened | None:
     if name in WRAPPERS:
         return _prefixed(name, words, WRAPPERS[name])
     if name in SHELLS:
-        return _shell(words)
+        return shells.shell(words)
     opener = OPENERS.get(name)
     return None if opener is None else opener(words)
 
@@ -77,116 +77,32 @@ def _assignments(words: Words) -> tuple[Words, tuple[Assigned, ...]]:
     return (), tuple(assigned)
 
 
-# --- texts --------------------------------------------------------------------------------------------
-
-
-def _text(words: Words) -> Opened:
-    """What is run where a shell reads these words, joined."""
-    if any(word.several or not word.certain for word in words):
-        return doubtful("A shell reads a text that is not certain.")
-    return Opened((), (" ".join(word.text for word in words),))
-
-
-def _eval(words: Words) -> Opened:
-    return doubtful(_DIFFERENTLY) if _begins_with_option(words) else _text(words[1:])
+# --- those whose command does not simply follow their options -----------------------------------------
 
 
 def _exec(words: Words) -> Opened:
     parsed = options.parse(words[1:], options.Known("cl", "a"))
     inner = (parsed.rest,) if parsed.rest else ()
-    return Opened(inner, doubts=(_DIFFERENTLY,) if _begins_with_option(words) else ())
-
-
-def _begins_with_option(words: Words) -> bool:
-    return len(words) > 1 and words[1].may_be_option
-
-
-_DIFFERENTLY: Final = "Shells read options there differently."
-
-
-def _trap(words: Words) -> Opened:
-    rest = words[2:] if len(words) > 1 and words[1].text == "--" else words[1:]
-    if len(rest) < 2 and not any(word.may_be_option for word in rest):
-        return NOTHING
-    resets = rest[0].certain and (rest[0].text in ("", "-") or rest[0].text.isdecimal())
-    return NOTHING if resets or rest[0].text in ("-p", "-l") else _text(rest[:1])
-
-
-def _set(words: Words) -> Opened:
-    _, _, doubt = _shell_options(words, 1)
-    return doubtful(doubt) if doubt else NOTHING
-
-
-def _shell(words: Words) -> Opened:
-    at, has_text, doubt = _shell_options(words, 1)
-    if doubt:
-        return Opened(doubts=(doubt,))
-    if not has_text:
-        return doubtful("A shell reads commands from its input or from a file.")
-    return _text(words[at : at + 1]) if at < len(words) else doubtful("A shell gets no text.")
-
-
-def _shell_options(words: Words, at: int) -> tuple[int, bool, str]:
-    """Return where the operands begin, whether `-c` was given, and what is uncertain."""
-    has_text = False
-    while at < len(words):
-        word = words[at]
-        if word.several or word.text.startswith(UNKNOWN):
-            return at, has_text, "" if has_text and not word.several else "An option of a shell is not certain."
-        if word.text in ("--", "-"):
-            return at + 1, has_text, ""
-        if word.text[:1] not in ("-", "+"):
-            break
-        at += 1
-        if word.text.startswith("--"):
-            if word.text[2:] not in wrapping.SHELL_LONG:
-                return at, has_text, "An option of a shell is not known."
-            continue
-        for letter in word.text[1:]:
-            has_text = has_text or (letter == "c" and word.text[0] == "-")
-            if letter == "o" and at < len(words) and words[at].text in wrapping.SET_OPTIONS:
-                at += 1
-            elif letter not in wrapping.SHELL_LETTERS + "c":
-                return at, has_text, "An option of a shell is not known."
-    return at, has_text, ""
-
-
-def _su(words: Words) -> Opened:
-    """su and runuser take their options anywhere."""
-    for at, word in enumerate(words[1:], start=1):
-        if word.text in ("-c", "--command", "--session-command") or re.fullmatch(r"-[lmpP]*c", word.text):
-            return _text(words[at + 1 : at + 2])
-        if word.text.startswith(("--command=", "--session-command=")):
-            return _text((Word(word.text.partition("=")[2]),))
-    return doubtful("It starts a shell of its own.")
-
-
-def _script(words: Words) -> Opened:
-    for at, word in enumerate(words[1:], start=1):
-        if word.text == "--command" or re.fullmatch(r"-[aefq]*c", word.text):
-            return _text(words[at + 1 : at + 2])
-        if word.text.startswith(("--command=", "-c")):
-            return _text((Word(word.text.removeprefix("--command=").removeprefix("-c")),))
-    return doubtful("`script` starts a shell.")
+    return Opened(inner, doubts=(shells.DIFFERENTLY,) if shells.begins_with_option(words) else ())
 
 
 def _watch(words: Words) -> Opened:
-    parsed = options.parse(words[1:], wrapping.WATCH)
+    parsed = options.parse(words[1:], wrapper_tables.WATCH)
     if parsed.doubt:
         return Opened((parsed.rest,) if parsed.rest else (), doubts=(parsed.doubt,))
     if parsed.given.keys() & {"x", "exec"}:
         return Opened((parsed.rest,) if parsed.rest else ())
-    return _text(parsed.rest)
+    return shells.text(parsed.rest)
 
 
 def _flock(words: Words) -> Opened:
-    parsed = options.parse(words[1:], wrapping.FLOCK)
+    parsed = options.parse(words[1:], wrapper_tables.FLOCK)
     doubts: tuple[str, ...] = (parsed.doubt,) if parsed.doubt else ()
     rest = parsed.rest[1:]
     if any(word.may_be_option for word in parsed.rest[:1]):
         doubts += ("A word before a command is not certain.",)
     if rest and rest[0].text in ("-c", "--command"):
-        return _text(rest[1:2]).with_doubts(doubts)
+        return shells.text(rest[1:2]).with_doubts(doubts)
     return Opened((rest,) if rest else (), doubts=doubts)
 
 
@@ -202,10 +118,6 @@ def _coproc(words: Words) -> Opened:
     return Opened(inner, doubts=("`coproc` runs its command where bash reads the text, and only there.",))
 
 
-def _source(words: Words) -> Opened:
-    return doubtful("It runs whatever a file holds then.") if len(words) > 1 else NOTHING
-
-
 def _busybox(words: Words) -> Opened:
     if len(words) < 2 or words[1].text in ("--list", "--list-full", "--help"):
         return NOTHING
@@ -214,7 +126,7 @@ def _busybox(words: Words) -> Opened:
 
 def _xargs(words: Words) -> Opened:
     """What is read is appended as any number of words, or takes the place of a mark."""
-    parsed = options.parse(words[1:], wrapping.XARGS)
+    parsed = options.parse(words[1:], wrapper_tables.XARGS)
     doubts: tuple[str, ...] = (parsed.doubt,) if parsed.doubt else ()
     slot = parsed.given.get("process-slot-var")
     assigned = () if slot is None else (Assigned(slot.text, Word("")),)
@@ -235,18 +147,18 @@ _QUOTED: Final = ("`parallel` may put its arguments between quotes.",)
 
 def _parallel(words: Words) -> Opened:
     """GNU parallel hands its command's words to a shell, its arguments quoted in their places."""
-    parsed = options.parse(words[1:], wrapping.PARALLEL)
+    parsed = options.parse(words[1:], wrapper_tables.PARALLEL)
     if parsed.doubt:
         return Opened((parsed.rest,) if parsed.rest else (), doubts=(parsed.doubt,))
     end = next((at for at, word in enumerate(parsed.rest) if word.text in _SOURCES), len(parsed.rest))
     command, source = parsed.rest[:end], parsed.rest[end:]
     if command:
-        found = _text(command)
+        found = shells.text(command)
         hidden = any(set(text) & set("'\"\\`$") for text in found.scripts)
         return Opened((), tuple(map(_with_places, found.scripts)), (), found.doubts + _QUOTED * hidden)
     if not source or any(word.text in _SOURCES - {":::"} for word in source):
         return doubtful("`parallel` reads commands from its input or from a file.")
-    lines = [_text((word,)) for word in source if word.text != ":::"]
+    lines = [shells.text((word,)) for word in source if word.text != ":::"]
     scripts = tuple(script for line in lines for script in line.scripts)
     return Opened((), scripts, (), tuple(doubt for line in lines for doubt in line.doubts))
 
@@ -257,21 +169,21 @@ def _with_places(text: str) -> str:
 
 
 OPENERS: Final[dict[str, Opener]] = {
-    "find": searching.find,
+    "find": find.find,
     "xargs": _xargs,
-    "eval": _eval,
+    "eval": shells.evaluate,
     "exec": _exec,
-    "trap": _trap,
-    "set": _set,
-    "su": _su,
-    "runuser": _su,
-    "script": _script,
+    "trap": shells.trap,
+    "set": shells.set_options,
+    "su": shells.su,
+    "runuser": shells.su,
+    "script": shells.script,
     "watch": _watch,
     "flock": _flock,
     "command": _command,
     "coproc": _coproc,
-    "source": _source,
-    ".": _source,
+    "source": shells.source,
+    ".": shells.source,
     "busybox": _busybox,
     "toybox": _busybox,
     "parallel": _parallel,

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from wirken.permissions import quoting
-from wirken.permissions.reading import NotPlain, Reading
-from wirken.permissions.redirecting import DIVERGENT, WORD_ENDS, redirects
-from wirken.permissions.words import Assigned, Command, Redirect, Word
+from wirken.permissions.shell import quoting
+from wirken.permissions.shell.reading import NotPlain, Reading
+from wirken.permissions.shell.redirecting import DIVERGENT, WORD_ENDS, redirects
+from wirken.permissions.shell.words import Assigned, Command, Redirect, Word
 
 RESERVED: Final = frozenset(
     "if then else elif fi do done case esac while until for in { } ! function select [[ ]]".split()

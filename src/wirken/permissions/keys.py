@@ -1,0 +1,49 @@
+"""The keys of calls: what a question names, what a grant is for, and which may be remembered.
+
+`shell:VERB` for an installed program, `shell:./PATH` for one of the workspace, `file:PATH`, `tool:NAME`, and three
+that no grant can hold.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wirken.permissions import paths
+from wirken.permissions.programs.verbs import is_installed, verb
+from wirken.permissions.rules import DESTRUCTIVE, HIGH_RISK, OPAQUE
+
+DYNAMIC_KEY: Final = "shell::dynamic:"
+"""The key of whatever is not statically certain."""
+
+PIPELINE_KEY: Final = "shell::pipeline:"
+"""The key, in the strict profile, of a text that is more than one plain command."""
+
+NOTHING_KEY: Final = "shell::nothing:"
+"""The key of a text that runs no program; never stored, so that it is asked for."""
+
+
+def may_be_remembered(key: str) -> bool:
+    """Can a grant for this key be stored? Only keys that are Tier 2 whatever the arguments.
+
+    A path outside the workspace can be remembered if it is written plainly and holds no credential.
+    """
+    kind, _, name = key.partition(":")
+    if kind == "file":
+        return paths.is_plain_outside(name)
+    if kind != "shell" or not name or name.startswith(":"):
+        return False
+    return verb(name) not in _ALWAYS_ASKED
+
+
+def of_program(name: str, word: str) -> str:
+    """Return the key of a program named `word` and judged as `name`.
+
+    A file of the workspace has its path for a key, so that no grant for an installed program serves it.
+    """
+    if name in _ALWAYS_ASKED or is_installed(word):
+        return f"shell:{name}"
+    inside = paths.relative(word)
+    return f"shell:{word if inside is None else './' + inside}"
+
+
+_ALWAYS_ASKED: Final = HIGH_RISK | DESTRUCTIVE | OPAQUE
