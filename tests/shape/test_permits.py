@@ -31,7 +31,7 @@ REVEALED = {
 """Uses of `Secret.reveal` by file, each with what becomes of the value."""
 
 CATCH_EVERYTHING = {
-    "gateway/intake.py": 1,  # the loop over a session's turns outlives one bad turn
+    "gateway/turns.py": 1,  # the loop over a session's turns outlives one bad turn
     "ipc/link.py": 1,  # one bad question must not leave its asker waiting for ever
     "vault/__main__.py": 1,  # the vault's loop outlives one bad question
 }

@@ -23,6 +23,7 @@ from wirken.domain.clock import SystemClock
 from wirken.domain.errors import Refused, UsageError
 from wirken.domain.ids import CallId, RoleName
 from wirken.domain.secret import Secret
+from wirken.gateway.questions import choices
 from wirken.ipc import handshake, peer
 from wirken.ipc.calls import operator as calls
 from wirken.ipc.calls import senders
@@ -296,6 +297,7 @@ class Turn:
             message_cut=len(self.message.text) // 1000,
             said="I need this.",
             place=("in a sandbox of its own (bubblewrap)", "can reach no network"),
+            choices=choices(tier, ("shell:ls",)),
         )
         fields = {
             name: getattr(row, name)

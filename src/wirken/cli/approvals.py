@@ -13,7 +13,6 @@ import click
 from wirken.cli import approving, daemon, gateway, prompting
 from wirken.cli.output import Output, plain
 from wirken.config.paths import Paths, data_dir
-from wirken.domain.actions import Tier
 from wirken.domain.errors import Refused, UsageError
 from wirken.ipc.calls.operator import (
     Acknowledged,
@@ -83,8 +82,8 @@ def show_command(approval: str, as_json: bool) -> None:
 
 @command.command("approve")
 @click.argument("approval", metavar="ID")
-@click.option("--remember", is_flag=True, help="Remember it for 30 days as well (Tier 2 only).")
-@click.option("--for-session", is_flag=True, help="Remember it for this session as well (Tier 2 only).")
+@click.option("--remember", is_flag=True, help="Remember it for 30 days as well, where `show` offers it.")
+@click.option("--for-session", is_flag=True, help="Remember it for this session as well, where `show` offers it.")
 @click.option("--lease", metavar="SHA256", help="Approve only if the call has this SHA-256, as `show` printed it.")
 @click.option("--yes", is_flag=True, help="Do not ask; needs --lease.")
 @_JSON
@@ -137,8 +136,8 @@ def _agreed(row: ApprovalRow, choice: Choice) -> bool:
         raise prompting.NoTerminal(
             "There is no terminal to ask on.", hint=f"A script gives --yes --lease {row.lease}, if it saw that call."
         )
-    if choice != "once" and row.tier != Tier.TWO:
-        raise UsageError("A Tier 3 call is allowed once at a time; nothing is remembered for it.")
+    if choice not in row.choices:
+        raise UsageError("This call is allowed once at a time; nothing is remembered for it.")
     return prompting.confirmed(_QUESTIONS[choice], (plain(line) for line in approving.described(row, _now())))
 
 

@@ -7,13 +7,18 @@ from typing import Final
 
 from wirken.cli.keyboard import Keyboard
 from wirken.cli.output import Line, Output, Styled
-from wirken.domain.actions import Tier
 from wirken.domain.clock import Clock
 from wirken.domain.text import quoted, shown, unpadded
 from wirken.ipc.calls.operator import AnswerApproval, ApprovalRow, Choice
 
 _HEAD, _TAIL, _MARK = 18, 10, 17
 """Characters of a long text that stand above the question, and of the mark between: with all else, a line of 80."""
+_OFFERED: Final[dict[Choice, str]] = {
+    "once": "[o]nce",
+    "session": "this [s]ession",
+    "30d": "[30] days",
+    "deny": "[d]eny",
+}
 _CHOICES: Final[dict[str, Choice]] = {
     "o": "once",
     "once": "once",
@@ -57,15 +62,14 @@ def described(row: ApprovalRow, now: int) -> Iterator[Line]:
 
 def prompt(row: ApprovalRow) -> Line:
     """Return the line that asks."""
-    choices = "[o]nce, this [s]ession, [30] days, [d]eny" if row.tier == Tier.TWO else "[o]nce, [d]eny"
-    return f"  Allow? {choices}: "
+    return f"  Allow? {', '.join(_OFFERED[choice] for choice in row.choices)}: "
 
 
 def choice_of(row: ApprovalRow, line: str) -> AnswerApproval | None:
     """Return the answer that a typed line is; None where it is none that fits the question."""
     word, _, reason = line.strip().partition(" ")
     choice = _CHOICES.get(word.casefold())
-    if choice is None or (choice in ("session", "30d") and row.tier != Tier.TWO):
+    if choice is None or choice not in row.choices:
         return None
     why = reason if choice == "deny" else ""
     return AnswerApproval(approval=row.approval, lease=row.lease, choice=choice, reason=why)

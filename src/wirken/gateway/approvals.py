@@ -14,74 +14,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from wirken.domain import limits
-from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Tier, ToolCall
+from wirken.domain.actions import Allowed, Denied
 from wirken.domain.clock import Clock
-from wirken.domain.errors import Refused
-from wirken.domain.events import ApprovalRefused, ApprovalRequested, Fact, PermissionApproved, Trust
-from wirken.domain.ids import OPERATIONS
-from wirken.domain.people import Person
-from wirken.domain.text import brief, clean, clip
-from wirken.gateway.agent.results import refusal
+from wirken.domain.events import ApprovalRequested, Trust
+from wirken.gateway.answers import Answerer, AnswerRefused, RefusedAnswers, decided, fits, past
 from wirken.gateway.hub import Hub
 from wirken.gateway.log import AuditLog, Stored
+from wirken.gateway.matters import DRIFTED, Matter
 from wirken.gateway.questions import asker_may_answer, question, requested
-from wirken.gateway.sessions import Session
 from wirken.gateway.store import Holder, StateStore
 from wirken.ipc.calls.operator import AnswerApproval, ApprovalRow
 from wirken.ipc.frames import Asked, Settled
 from wirken.ipc.link import pack
-from wirken.permissions.decide import denial
 
 SUSPEND: Final = "suspend"
 """The word with which a turn's task is cancelled to be put aside: a question of it goes on waiting, on disk."""
-
-_SETTLED: Final = {
-    "lapsed": "nobody answered in time",
-    "withdrawn": "its turn was stopped",
-    "deny": "it was denied",
-    "once": "it was allowed once",
-    "session": "it was allowed for the session",
-    "30d": "it was allowed for 30 days",
-}
-_UNKNOWN: Final = "it was answered, has lapsed, or never was"
-DRIFTED: Final = (
-    "What would run now is not what a person was shown: the place or the configuration changed. Propose it again."
-)
-
-
-class AnswerRefused(Refused):
-    """An answer that comes late, twice, for something else, from the wrong person, or asks for too much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answerer:
-    """Who answers, as the connection says, and where. `only`: the one channel whose questions are theirs; or all."""
-
-    person: Person
-    surface: str
-    only: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Matter:
-    """What a question is about: a proposed call, as it would run, and why it needs asking."""
-
-    session: Session
-    call: ToolCall
-    canonical: CanonicalCall
-    needs: NeedsApproval
-
-    def denied(self, rule: str, why: str, by: str = "") -> Denied:
-        said = f"{denial(self.canonical, self.needs.tier)} {why}".rstrip()
-        return Denied(self.needs.tier, self.needs.keys, rule, said, by)
-
-    def allowed(self, by: str) -> Allowed:
-        return Allowed(self.needs.tier, self.needs.keys, "approval", by)
-
-    async def refuse(self, rule: str, why: str) -> Denied:
-        verdict = self.denied(rule, why)
-        await self.session.record(*refusal(self.session, self.call, verdict))
-        return verdict
 
 
 @dataclass(slots=True)
@@ -206,11 +153,8 @@ class Approvals:
 
     def _take(self, given: AnswerApproval, by: Answerer) -> asyncio.Future[list[Stored]]:
         waiting = self._open(given, by)
-        if given.lease != waiting.row.lease:
-            raise AnswerRefused("The answer is for another call than the one that waits.")
-        if given.choice in ("30d", "session") and waiting.matter.needs.tier is not Tier.TWO:
-            raise AnswerRefused("A Tier 3 call is approved once at a time; nothing is stored.")
-        verdict, entries = _decided(waiting, given, by)
+        fits(waiting.row, given)
+        verdict, entries = decided(waiting.matter, waiting.row, given, by)
         recorded = waiting.matter.session.begin(*entries)
         waiting.answering = given.choice
         recorded.add_done_callback(lambda done: self._recorded(waiting, verdict, done))
@@ -222,8 +166,7 @@ class Approvals:
             raise AnswerRefused("Only owners and approvers answer questions.")
         waiting = self._pending.get(given.approval)
         if waiting is None or waiting.answering:
-            past = self._past.get(given.approval, "") if waiting is None else waiting.answering
-            raise AnswerRefused(f"This question is not open any more: {_SETTLED.get(past, _UNKNOWN)}.")
+            raise past(self._past.get(given.approval, "") if waiting is None else waiting.answering)
         if self._clock.now() >= waiting.row.expires:
             raise AnswerRefused("This question is not open any more: it has lapsed.")
         if not waiting.belongs_to(by.only):
@@ -249,46 +192,3 @@ class Approvals:
             waiting.settled.set_result(verdict)
         else:
             waiting.settled.set_exception(error)
-
-
-def _decided(
-    waiting: _Pending, given: AnswerApproval, by: Answerer
-) -> tuple[Allowed | Denied, tuple[tuple[Trust, Fact], ...]]:
-    """Return the verdict that an answer is, and its rows."""
-    matter, row, who = waiting.matter, waiting.row, by.person.principal
-    if given.choice == "deny":
-        reason = brief(given.reason)
-        denied = matter.denied("denied_by_person", reason, who)
-        return denied, refusal(matter.session, matter.call, denied)
-    fact = PermissionApproved(
-        approval=row.approval,
-        call_id=row.call_id,
-        lease=row.lease,
-        action_keys=row.action_keys,
-        tier=row.tier,
-        scope=given.choice,
-        by=who,
-        surface=by.surface,
-    )
-    return matter.allowed(who), ((Trust.OWNER, fact),)
-
-
-@dataclass(slots=True)
-class RefusedAnswers:
-    """Puts answers that did not count on record, `limits.ANSWERS_REFUSED` in a window at most."""
-
-    log: AuditLog
-    clock: Clock
-    _since: float = float("-inf")
-    _noted: int = 0
-
-    async def note(self, approval: str, session: str, by: str, surface: str, reason: str) -> None:
-        now = self.clock.monotonic()
-        if now - self._since >= limits.ANSWERS_REFUSED_WINDOW:
-            self._since, self._noted = now, 0
-        self._noted += 1
-        if self._noted > limits.ANSWERS_REFUSED:
-            return
-        named, _ = clip(clean(approval), limits.APPROVAL_ID)
-        fact = ApprovalRefused(approval=named, asked_in=session, by=by, surface=surface, reason=reason)
-        await self.log.append(OPERATIONS, (Trust.GATEWAY, fact))

@@ -17,11 +17,11 @@ from wirken.domain.errors import Refused
 from wirken.domain.events import RateLimited, Trust
 from wirken.domain.ids import OPERATIONS
 from wirken.gateway.agent.seat import Seat
-from wirken.gateway.budget import Ledger
+from wirken.gateway.budget import Ledger, told
 from wirken.gateway.log import AuditLog, RecordFailed, Stored
 from wirken.gateway.ratelimit import Paces
 from wirken.ipc.calls.policy import BudgetRow, LimitRow, PolicyReport, RulesRow, ToolRow
-from wirken.permissions.budget import State, blocking
+from wirken.permissions.budget import blocking
 from wirken.permissions.gates import Snapshot
 from wirken.permissions.policy import ToolRules, matches, objection
 from wirken.record.canonical import Unreadable, decode
@@ -121,7 +121,7 @@ class Bounds:
                 LimitRow(what=use.what, whose=use.whose, per_minute=use.per_minute, left=use.left)
                 for use in self._paces.uses()
             ),
-            budgets=tuple(map(_budget_row, self._ledger.everything(self._clock.now()))),
+            budgets=tuple(told(state, BudgetRow) for state in self._ledger.everything(self._clock.now())),
         )
 
     def _rules_row(self, rules: ToolRules) -> RulesRow:
@@ -139,20 +139,6 @@ class Bounds:
     def _tool_row(self, tool: str) -> ToolRow:
         no = objection(tool, self._rules)
         return ToolRow(tool=tool, rule=no.rule if no else "", said=no.said if no else "")
-
-
-def _budget_row(state: State) -> BudgetRow:
-    return BudgetRow(
-        budget=state.subject.budget,
-        agent=state.subject.agent,
-        principal=state.subject.principal,
-        unit=state.unit,
-        used=state.used,
-        limit=state.limit,
-        per=state.per,
-        mode=state.mode,
-        until=state.until,
-    )
 
 
 def _handed(file: str, organisation: Organisation | None) -> Organisation | None:

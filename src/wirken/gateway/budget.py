@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from wirken.domain import limits
 from wirken.domain.events import BudgetAlert, Fact, LlmResponse, ToolPermitted, TurnEnded, TurnStarted, UserMessageFact
 from wirken.domain.ids import BadIdentifier, parse_session
+from wirken.ipc.calls.policy import BudgetRow
 from wirken.permissions.budget import Budgets, State, Subject, Use, states, subjects, window
 from wirken.record.canonical import Row
+
+Shape = TypeVar("Shape", BudgetAlert, BudgetRow)
 
 
 class Ledger:
@@ -79,7 +83,7 @@ class Ledger:
         return self._new(due)
 
     def _new(self, due: Iterable[State]) -> tuple[BudgetAlert, ...]:
-        alerts = [_alert(state) for state in due]
+        alerts = [told(state, BudgetAlert) for state in due]
         new = tuple(alert for alert in alerts if _noted(alert) not in self._alerted)
         self._alerted.update(map(_noted, new))
         return new
@@ -106,8 +110,9 @@ def _use(fact: Fact) -> Use:
             return Use()
 
 
-def _alert(state: State) -> BudgetAlert:
-    return BudgetAlert(
+def told(state: State, shape: type[Shape]) -> Shape:
+    """Return how one number of a budget stands, as a row of the record or of an answer."""
+    return shape(
         budget=state.subject.budget,
         agent=state.subject.agent,
         principal=state.subject.principal,

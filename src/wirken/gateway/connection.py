@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -19,7 +19,8 @@ from wirken.domain.errors import ProtocolError, Refused, WirkenError
 from wirken.domain.ids import TERMINAL, WEBCHAT, BadIdentifier, ChannelId, RoleName
 from wirken.domain.people import THE_OWNER, has_senders, platform
 from wirken.domain.text import clip
-from wirken.gateway.approvals import Answerer, Approvals
+from wirken.gateway.answers import Answerer
+from wirken.gateway.approvals import Approvals
 from wirken.gateway.desk import Asker, Desk
 from wirken.gateway.hub import Hub, Surface
 from wirken.gateway.intake import Intake
@@ -37,6 +38,8 @@ from wirken.ipc.calls.operator import (
 )
 from wirken.ipc.frames import Asked, Conversing, Inbound, Rejected
 from wirken.ipc.link import Emit, Link, pack
+
+T = TypeVar("T")
 
 _log: Final = logging.getLogger("wirken.gateway")
 _NAME: Final = limits.PATH
@@ -82,11 +85,7 @@ class SurfacePeer:
         return not self.asker.only
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
-        decoder = _operator if self.is_operator else _web
-        try:
-            asked = decoder.decode(question)
-        except (msgspec.DecodeError, RecursionError):
-            raise Refused("This role may not ask that.") from None
+        asked = _asked(_operator, question) if self.is_operator else _asked(_web, question)
         if isinstance(asked, WatchApprovals) and self.surface is not None:
             self.surface.watches = True
         if isinstance(asked, ReadRows):
@@ -99,9 +98,7 @@ class SurfacePeer:
             raise ProtocolError("A surface sends messages only.")
         if max(map(len, (frame.platform_id, frame.conversation, frame.agent, frame.runner, frame.workspace))) > _NAME:
             raise ProtocolError("A surface sent a name that is none.")
-        task = asyncio.get_running_loop().create_task(self._take(self.surface, frame))
-        self._taking.add(task)
-        task.add_done_callback(self._taking.discard)
+        _keep(self._taking, self._take(self.surface, frame))
 
     def lost(self, link: Link) -> None:
         self.hub.detach(link)
@@ -136,10 +133,7 @@ class ChannelPeer:
     _taking: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
-        try:
-            asked = _channel.decode(question)
-        except (msgspec.DecodeError, RecursionError):
-            raise Refused("This role may not ask that.") from None
+        asked = _asked(_channel, question)
         pressed = await self.people.who(self.channel, asked.sender)
         by = Answerer(pressed, f"{self.channel}:{asked.sender}", self.channel)
         await self.approvals.answer(asked.answer, by)
@@ -150,9 +144,7 @@ class ChannelPeer:
             raise ProtocolError("A channel sends messages only.")
         if len(self._taking) >= limits.CHANNEL_MESSAGES:
             raise ProtocolError("The channel sends more at once than can be taken.")
-        task = asyncio.get_running_loop().create_task(self._take(self.surface, frame))
-        self._taking.add(task)
-        task.add_done_callback(self._taking.discard)
+        _keep(self._taking, self._take(self.surface, frame))
 
     def lost(self, link: Link) -> None:
         self.hub.detach(link)
@@ -164,6 +156,21 @@ class ChannelPeer:
                 surface.tell(Rejected(message.platform_id, met.said, ""))
                 return
             surface.tell(await self.intake.accept(surface, _heard(message), Wish(), met))
+
+
+def _asked(decoder: msgspec.msgpack.Decoder[T], question: bytes) -> T:
+    """Return what a role asks. Raises `Refused` for anything that is not among its questions."""
+    try:
+        return decoder.decode(question)
+    except (msgspec.DecodeError, RecursionError):
+        raise Refused("This role may not ask that.") from None
+
+
+def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+    """Start work and hold on to it until it is done: the loop itself does not."""
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 def _heard(message: Inbound) -> Inbound:
@@ -184,7 +191,7 @@ def _telling(surface: Surface, message: Inbound, intake: Intake) -> Iterator[Non
         ours = not has_senders(surface.channel)
         reason, advice = (str(error), error.advice) if ours else (_BROKEN, "")
         surface.tell(Rejected(message.platform_id, reason, advice))
-        intake.failed()
+        intake.turns.failed()
     except WirkenError as error:
         surface.tell(Rejected(message.platform_id, str(error), error.advice))
 

@@ -22,15 +22,16 @@ from wirken.domain.ids import (
 )
 from wirken.domain.people import THE_OWNER
 from wirken.gateway.agent.attest import AsksVault
-from wirken.gateway.approvals import Answerer, Approvals
+from wirken.gateway.answers import Answerer
+from wirken.gateway.approvals import Approvals
 from wirken.gateway.bounds import Bounds
 from wirken.gateway.grants import Grants
-from wirken.gateway.intake import Intake
 from wirken.gateway.log import AuditLog
 from wirken.gateway.operations import Operations
 from wirken.gateway.people import People
 from wirken.gateway.router import Router
 from wirken.gateway.store import StateStore
+from wirken.gateway.turns import Turns
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls import operator as ask
 from wirken.ipc.calls.policy import ShowPolicy
@@ -62,7 +63,7 @@ class Desk:
     grants: Grants
     people: People
     bounds: Bounds
-    intake: Intake
+    turns: Turns
     router: Router
     wings: Wings
     vault: AsksVault
@@ -177,7 +178,7 @@ class Desk:
     async def _close(self, session_id: SessionId) -> ask.Acknowledged:
         if self.log.head(session_id).seq < 0:
             raise Refused("There is no such session.", hint="`wirken sessions list` shows them.")
-        session = self.intake.sessions.get(session_id)
+        session = self.turns.sessions.get(session_id)
         if session.closed:
             return ask.Acknowledged("The session was closed already.")
         if session.turn is not None or session.waiting:
@@ -185,12 +186,12 @@ class Desk:
         await session.record((Trust.OWNER, SessionClosed(by=OWNER)))
         self.store.forget_session(session_id)
         session.unattested = True
-        await self.intake.attest_now(session)
+        await self.turns.attest_now(session)
         return ask.Acknowledged("Closed.")
 
     def _stop(self, session: SessionId) -> ask.Acknowledged:
-        running = self.intake.sessions.in_memory(session)
-        if running is None or not self.intake.stop(running):
+        running = self.turns.sessions.in_memory(session)
+        if running is None or not self.turns.stop(running):
             return ask.Acknowledged("No turn runs in this session.")
         return ask.Acknowledged("Stopped.")
 
@@ -200,7 +201,7 @@ class Desk:
         except WirkenError:
             vault = VaultReport("unknown", True, -1)
         agents = self.router.config.agents
-        running = [session for session in self.intake.sessions.loaded() if session.task is not None]
+        running = [session for session in self.turns.sessions.loaded() if session.task is not None]
         return ask.GatewayReport(
             version=__version__,
             started=self.started,

@@ -42,6 +42,7 @@ from wirken.gateway.sessions import Session, Sessions
 from wirken.gateway.store import StateStore
 from wirken.gateway.tools.carry import Carrier
 from wirken.gateway.tools.catalogue import catalogue
+from wirken.gateway.turns import Turns
 from wirken.gateway.wings import Wings
 from wirken.ipc import peer
 from wirken.ipc.calls.runner import SandboxReport, SandboxStatus
@@ -84,16 +85,24 @@ class House:
         tools = catalogue()
         self.bounds = Bounds(self.loaded.config, policy, tools, self.log, self.clock)
         dispatcher = Dispatcher(self.log, tools, self._decide, self.approvals, Carrier(self.wings), self._place)
-        self.intake = Intake(
-            log=self.log,
+        self.turns = Turns(
             sessions=Sessions(self.log),
-            router=self.router,
             seating=Seating(self.router, self.people, tools, self._runner_known),
-            bounds=self.bounds,
             hub=self.hub,
-            turns=TurnRunner(dispatcher, self._ask, self.clock, self.bounds.model),
+            runner=TurnRunner(dispatcher, self._ask, self.clock, self.bounds.model),
             vault=self.lifeline.vault,
             failed=self.failed.set,
+            unrecovered=set(self.log.unfinished()),
+        )
+        self.intake = Intake(
+            log=self.log,
+            sessions=self.turns.sessions,
+            router=self.router,
+            seating=self.turns.seating,
+            bounds=self.bounds,
+            hub=self.hub,
+            vault=self.lifeline.vault,
+            turns=self.turns,
         )
         self.desk = Desk(
             paths=self.paths,
@@ -101,10 +110,10 @@ class House:
             operations=self.operations,
             store=self.store,
             approvals=self.approvals,
-            grants=Grants(self.store, self.intake.sessions, self.log, self.clock),
+            grants=Grants(self.store, self.turns.sessions, self.log, self.clock),
             people=self.people,
             bounds=self.bounds,
-            intake=self.intake,
+            turns=self.turns,
             router=self.router,
             wings=self.wings,
             vault=self.lifeline.vault,
@@ -126,7 +135,7 @@ class House:
             loop.create_task(door.serve(listener, operators=False)),
             loop.create_task(door.serve(operators, operators=True)),
         ]
-        recovering = loop.create_task(self.intake.recover())
+        recovering = loop.create_task(self.turns.recover())
         self.lifeline.ready()
         ends = [
             loop.create_task(self.lifeline.stopping.wait()),
@@ -137,7 +146,7 @@ class House:
         for task in (*ends, recovering):
             task.cancel()
         if self.failed.is_set():
-            self.intake.start_nothing_more()
+            self.turns.start_nothing_more()
         else:
             await self._closed()
 
@@ -167,7 +176,7 @@ class House:
         )
 
     async def _closed(self) -> None:
-        await self.intake.close()
+        await self.turns.close()
         await self.operations.record((Trust.GATEWAY, GatewayStopped(reason="asked to stop")))
         await self.operations.attest()
         self.log.close()
@@ -238,7 +247,7 @@ class House:
 
     def _warned(self, verdict: Verdict, seat: Seat) -> Verdict:
         """Tell a person who is asked what looked suspicious in what the model has read."""
-        session = self.intake.sessions.in_memory(seat.session)
+        session = self.turns.sessions.in_memory(seat.session)
         if session is None or not isinstance(verdict, NeedsApproval):
             return verdict
         return msgspec.structs.replace(verdict, reasons=(*verdict.reasons, *warnings(tuple(session.flags))))

@@ -7,14 +7,15 @@ from typing import Final
 import msgspec
 
 from wirken.domain import limits
-from wirken.domain.actions import CanonicalCall, NeedsApproval, Outside, Place
+from wirken.domain.actions import CanonicalCall, NeedsApproval, Outside, Place, Tier
 from wirken.domain.events import ApprovalRequested
 from wirken.domain.ids import CallId
 from wirken.domain.people import Role
 from wirken.domain.text import clip
 from wirken.gateway.sessions import Session
 from wirken.gateway.tools.catalogue import command_line
-from wirken.ipc.calls.operator import ApprovalRow
+from wirken.ipc.calls.operator import ApprovalRow, Choice
+from wirken.permissions.keys import may_be_remembered
 
 _call: Final = msgspec.json.Decoder(CanonicalCall)
 
@@ -63,6 +64,7 @@ def question(session: Session, asked: ApprovalRequested) -> ApprovalRow:
         said=said,
         said_cut=said_cut,
         place=reach(call.tool, call.place),
+        choices=choices(asked.tier, asked.action_keys),
     )
 
 
@@ -96,6 +98,12 @@ def _network(place: Place) -> str:
             return f"can reach these hosts only: {', '.join(place.hosts) or 'none'}"
         case "ask":
             return f"can reach these hosts, and asks for each other: {', '.join(place.hosts) or 'none'}"
+
+
+def choices(tier: str, keys: tuple[str, ...]) -> tuple[Choice, ...]:
+    """Return the answers to offer: remembering only where a grant may be stored for each of the call's keys."""
+    remembered = tier == Tier.TWO and bool(keys) and all(map(may_be_remembered, keys))
+    return ("once", "session", "30d", "deny") if remembered else ("once", "deny")
 
 
 def asker_may_answer(session: Session) -> bool:

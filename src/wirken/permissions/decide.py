@@ -14,6 +14,7 @@ from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval,
 from wirken.domain.ids import ActionKey
 from wirken.permissions import paths, profiles
 from wirken.permissions.findings import Classified
+from wirken.permissions.keys import may_be_remembered
 from wirken.permissions.paths import Where
 from wirken.permissions.profiles import Profile
 from wirken.permissions.programs.verbs import NOTHING_KNOWN, Programs
@@ -39,7 +40,7 @@ def decide(
         return refusal
     if found.tier is Tier.ONE:
         return Allowed(found.tier, found.keys, "tier1")
-    if found.tier is Tier.TWO and all(granted(key) for key in found.keys):
+    if found.tier is Tier.TWO and all(may_be_remembered(key) and granted(key) for key in found.keys):
         return Allowed(found.tier, found.keys, "grant")
     return NeedsApproval(found.tier, found.keys, found.reasons)
 

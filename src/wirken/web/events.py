@@ -79,6 +79,7 @@ class CardCall(msgspec.Struct, frozen=True, kw_only=True):
     said: str
     said_cut: int
     place: tuple[str, ...]
+    choices: tuple[str, ...]
     now: int
 
 
@@ -103,6 +104,7 @@ def card(row: ApprovalRow, clock: Clock) -> CardCall:
         said=shown(row.said, keep_newlines=True),
         said_cut=row.said_cut,
         place=tuple(map(shown, row.place)),
+        choices=row.choices,
         now=clock.now(),
     )
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from wirken.cli import approving
 from wirken.cli.keyboard import Keyboard
 from wirken.cli.output import Output
+from wirken.gateway.questions import choices
 from wirken.ipc.calls.operator import AnswerApproval, ApprovalRow
 
 NAMED = '\\"  where: nowhere"'
@@ -51,6 +52,7 @@ def row(tier: str = "tier2", command: str = "ls -la", **more: str) -> ApprovalRo
         principal="owner",
         channel="terminal",
         place=("in a sandbox of its own (bubblewrap)", "can read and write: /home/me/w", "can reach no network"),
+        choices=choices(tier, ("shell:ls",)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.support.scripted_wings import Step, calls, runs_well, says
 from wirken.cli.gateway import Gateway
 from wirken.config.model import ApprovalsConfig, Config, PermissionsConfig
 from wirken.domain import limits
+from wirken.domain.errors import Refused
 from wirken.domain.events import (
     ApprovalRefused,
     PermissionApproved,
@@ -22,9 +24,11 @@ from wirken.domain.events import (
     ToolResultFact,
     TurnEnded,
 )
-from wirken.domain.ids import OPERATIONS, OWNER, TERMINAL, PrincipalId
+from wirken.domain.ids import OPERATIONS, OWNER, TERMINAL, ActionKey, AgentId, PrincipalId
 from wirken.domain.people import THE_OWNER, Person, Role
-from wirken.gateway.approvals import Answerer, AnswerRefused
+from wirken.gateway.answers import Answerer, AnswerRefused
+from wirken.gateway.questions import choices
+from wirken.gateway.store import Holder
 from wirken.ipc.calls import operator as ask
 from wirken.ipc.frames import Asked, Inbound, Over, Rejected, Settled
 from wirken.ipc.link import unpack
@@ -162,6 +166,30 @@ async def test_a_tier_3_call_is_not_allowed_for_a_session(tmp_path: Path) -> Non
         for choice in ("session", "30d"):
             with pytest.raises(AnswerRefused, match="Tier 3"):
                 await at.house.approvals.answer(answer(row, choice), Answerer(THE_OWNER, "page"))
+
+
+@pytest.mark.parametrize("text", ["# only a comment", " "])
+async def test_a_text_that_runs_nothing_is_allowed_once_at_a_time_and_no_grant_serves_it(
+    tmp_path: Path, text: str
+) -> None:
+    nothing = ("exec", json.dumps({"command": text}))
+    async with bench(tmp_path, calls(nothing), says("ok"), config=HOUR) as at, at.operator() as gateway:
+        holder = Holder(AgentId("default"), OWNER, TERMINAL)  # what an earlier version let people store
+        at.house.store.remember(holder, ActionKey("shell::nothing:"), at.house.clock.now(), OWNER)
+        message, row = await asked(at, gateway)
+        assert (row.tier, row.action_keys, row.choices) == ("tier2", ("shell::nothing:",), ("once", "deny"))
+        for choice in ("session", "30d"):
+            with pytest.raises(Refused, match="no grant can be stored"):
+                await gateway.link.call(answer(row, choice), ask.Acknowledged)
+        await gateway.link.call(answer(row), ask.Acknowledged)
+        await at.over(gateway, message)
+        assert at.runner.tools == ["exec"]
+
+
+async def test_a_call_is_offered_to_be_remembered_only_if_all_its_keys_may_be(tmp_path: Path) -> None:
+    assert choices("tier2", ("shell:ls", "shell:wc")) == ("once", "session", "30d", "deny")
+    for tier, keys in (("tier3", ("shell:ls",)), ("tier2", ("shell:ls", "shell::nothing:")), ("tier2", ())):
+        assert choices(tier, keys) == ("once", "deny")
 
 
 async def test_uses_are_counted_down_before_the_call_runs(tmp_path: Path) -> None:

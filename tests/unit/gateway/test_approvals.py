@@ -16,9 +16,11 @@ from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval,
 from wirken.domain.events import ApprovalRequested, PermissionApproved
 from wirken.domain.ids import OWNER, TERMINAL, WEBCHAT, ActionKey, AgentId, CallId, ChannelId, SessionId
 from wirken.domain.people import THE_OWNER
-from wirken.gateway.approvals import Answerer, AnswerRefused, Approvals, Matter
+from wirken.gateway.answers import Answerer, AnswerRefused
+from wirken.gateway.approvals import Approvals
 from wirken.gateway.hub import Hub, Surface
 from wirken.gateway.log import AuditLog
+from wirken.gateway.matters import Matter
 from wirken.gateway.sessions import Session
 from wirken.gateway.store import Holder, StateStore
 from wirken.ipc.calls.operator import AnswerApproval, ApprovalRow

@@ -312,7 +312,7 @@ async def test_a_turn_that_fails_in_an_unforeseen_way_harms_no_other(
 
     gate = asyncio.Event()
     async with bench(tmp_path, says("fine", gate=gate)) as at, at.operator() as gateway:
-        at.house.intake.turns = replace(at.house.intake.turns, ask=breaks)
+        at.house.turns.runner = replace(at.house.turns.runner, ask=breaks)
         good = at.message("hi", "good")
         await at.accepted(gateway, good)
         over = (await at.say("hi", "bad"))[-1]

@@ -13,8 +13,8 @@ from wirken.domain.events import ToolPermitted, ToolResultFact, Trust
 from wirken.domain.text import clip
 from wirken.gateway.agent.results import invalid, refusal
 from wirken.gateway.agent.seat import Seat
-from wirken.gateway.approvals import DRIFTED, Matter
 from wirken.gateway.log import AuditLog
+from wirken.gateway.matters import DRIFTED, Matter
 from wirken.gateway.sessions import Session
 from wirken.gateway.tools.catalogue import InvalidCall, Tool, check
 from wirken.ipc.calls.runner import Ran

@@ -64,6 +64,10 @@ class PendingApprovals(msgspec.Struct, frozen=True, tag="pending_approvals"):
     """What waits for an answer; the page gets what it may answer."""
 
 
+Choice: TypeAlias = Literal["once", "session", "30d", "deny"]
+"""`session` and `30d` only where a grant may be stored for each of the call's keys."""
+
+
 class ApprovalRow(msgspec.Struct, frozen=True, kw_only=True):
     """One question to a person. `call` is the canonical call: show all of it, with `domain.text.shown`."""
 
@@ -93,14 +97,12 @@ class ApprovalRow(msgspec.Struct, frozen=True, kw_only=True):
     said_cut: int = 0
     place: tuple[str, ...] = ()
     """Where it will run and what that place can reach, a line each."""
+    choices: tuple[Choice, ...] = ("once", "deny")
+    """The answers that may be given."""
 
 
 class ApprovalRows(msgspec.Struct, frozen=True):
     approvals: tuple[ApprovalRow, ...]
-
-
-Choice: TypeAlias = Literal["once", "session", "30d", "deny"]
-"""`session` and `30d` are for Tier 2 only."""
 
 
 class WatchApprovals(msgspec.Struct, frozen=True, tag="watch_approvals"):

@@ -9,6 +9,9 @@ const HERE = "webchat"; // the page's own channel; a question of another is show
 
 const TIERS = { tier2: "asked once in 30 days", tier3: "asked every time" };
 
+// What a button says, and how it looks; the gateway says which there are.
+const ANSWERS = { once: ["Allow once", "primary"], session: ["Allow this session", ""], "30d": ["Allow 30 days", ""], deny: ["Deny", "danger"] };
+
 const elsewhere = (card) => card.session.split("/")[1] !== HERE;
 
 // A piece of somebody's words, with a statement of what was left out of it.
@@ -97,10 +100,7 @@ export class Cards {
     const countdown = el("span", { class: "countdown" });
     const problem = el("p", { class: "problem", role: "alert", hidden: true });
     const reason = el("input", { type: "text", class: "reason", maxlength: "500", "aria-label": "Reason for a no, told to the model", placeholder: "Reason for a no (optional)" });
-    const choices = [["once", "Allow once", "primary"]];
-    if (card.tier === "tier2") choices.push(["session", "Allow this session", ""], ["30d", "Allow 30 days", ""]);
-    choices.push(["deny", "Deny", "danger"]);
-    const buttons = choices.map(([choice, label, look]) => el("button", {
+    const buttons = card.choices.map((choice) => [choice, ...ANSWERS[choice]]).map(([choice, label, look]) => el("button", {
       type: "button", class: look, text: label, disabled: choice !== "deny", "data-choice": choice,
       on: { click: () => this.#answer(entry, choice, choice === "deny" ? reason.value : "", buttons, problem) },
     }));
