@@ -9,7 +9,8 @@ import click
 from wirken.cli import daemon, gateway, records
 from wirken.cli.output import Line, Output, Styled
 from wirken.cli.sessions import AS_JSON, here, when
-from wirken.ipc.calls.policy import BudgetRow, PolicyReport, RulesRow, ShowPolicy, ToolRow
+from wirken.domain.money import amount, written
+from wirken.ipc.calls.policy import BudgetRow, PolicyReport, PriceRow, RulesRow, ShowPolicy, ToolRow
 
 
 @click.group("policy")
@@ -42,6 +43,9 @@ def described(report: PolicyReport, out: Output) -> Iterator[Line]:
     yield ""
     header = ("BUDGET", "AGENT", "PERSON", "USED", "OF", "UNIT", "PER", "MODE", "BEGINS ANEW")
     yield from out.table(header, map(_budget, report.budgets)) if report.budgets else ["No budgets."]
+    if any(row.unit == "money" for row in report.budgets):
+        yield ""
+        yield from out.table(("A MILLION TOKENS OF", "INPUT", "CACHED", "OUTPUT"), map(_price, report.prices))
 
 
 def _rules(rules: RulesRow) -> Iterator[Line]:
@@ -63,4 +67,19 @@ def _tool(row: ToolRow) -> tuple[str, str]:
 def _budget(row: BudgetRow) -> tuple[str, ...]:
     who = (row.agent or "all together", row.principal or "all together")
     unit = row.unit.replace("_", " ")
-    return (row.budget, *who, str(row.used), str(row.limit), unit, row.per, row.mode, when(row.until))
+    return (
+        row.budget,
+        *who,
+        amount(row.unit, row.used),
+        amount(row.unit, row.limit),
+        unit,
+        row.per,
+        row.mode,
+        when(row.until),
+    )
+
+
+def _price(row: PriceRow) -> tuple[str, ...]:
+    if row.input < 0:
+        return row.model, "no price", "", ""
+    return (row.model, *map(written, (row.input, row.cached_input, row.output)))

@@ -23,6 +23,7 @@ from wirken.domain.events import (
     TurnEnded,
     UserMessageFact,
 )
+from wirken.domain.money import used_up
 from wirken.domain.text import clip
 from wirken.record.canonical import Row, Unreadable, decode
 
@@ -134,8 +135,8 @@ def _plain(fact: Fact) -> Iterator[str]:
 def spent(fact: BudgetAlert) -> str:
     """Return how far a budget is used, in one line."""
     whose = ", ".join(part for part in (fact.agent, fact.principal) if part) or "everyone"
-    unit = fact.unit.replace("_", " ")
-    return f"budget '{fact.budget}' ({whose}): {fact.used} of {fact.limit} {unit} in this {fact.per}, mode={fact.mode}"
+    used = used_up(fact.unit, fact.used, fact.limit)
+    return f"budget '{fact.budget}' ({whose}): {used} in this {fact.per}, mode={fact.mode}"
 
 
 def _text(name: str, text: str) -> Iterator[str]:

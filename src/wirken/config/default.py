@@ -54,6 +54,12 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 # per = "day"                          # "hour", "day" or "week"
 # mode = "block"                       # before the model is asked; "alert" only says so, "off" does nothing
 # tokens = 500000                      # also: model_calls, tool_calls
+# money = "5.00"                       # counted by these prices; a model without one is then not asked
+
+# [prices."mine/*"]                    # for a million tokens; the longest name that fits counts
+# input = "2.50"
+# output = "10.00"
+# cached_input = "1.25"                # else as input
 """
 
 

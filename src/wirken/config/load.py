@@ -13,16 +13,18 @@ from typing import Final
 
 import msgspec
 
-from wirken.config.model import REHEARSAL, AgentConfig, BudgetConfig, Config, ProviderConfig
+from wirken.config.model import OLLAMA, REHEARSAL, AgentConfig, BudgetConfig, Config, PriceConfig, ProviderConfig
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
 from wirken.domain.ids import DEFAULT_AGENT, OPERATIONS, BadIdentifier, agent_id
+from wirken.domain.money import micros
 from wirken.domain.nesting import clash
 
 _TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "agents": AgentConfig,
     "providers": ProviderConfig,
     "budgets": BudgetConfig,
+    "prices": PriceConfig,
 }
 """Tables of named tables: the type of each entry."""
 
@@ -147,6 +149,7 @@ def _check(config: Config, name: str) -> None:
     if config.policy.file and not PurePosixPath(config.policy.file).is_absolute():
         raise ConfigInvalid(f"{name}: the file of [policy] must be absolute.")
     _check_budgets(config, name)
+    _check_prices(config, name)
     _check_apart(config, name)
 
 
@@ -161,9 +164,23 @@ def _check_budgets(config: Config, name: str) -> None:
             raise ConfigInvalid(f"{name}: a budget's name cannot be used.", hint=error.advice) from None
         if entry.agent not in ("", "*", str(DEFAULT_AGENT), *config.agents):
             raise ConfigInvalid(f"{name}: budget {budget!r} is for an agent that does not exist.")
-        if not (entry.tokens or entry.model_calls or entry.tool_calls):
+        if not (entry.tokens or entry.model_calls or entry.tool_calls or micros(entry.money)):
             raise ConfigInvalid(
-                f"{name}: budget {budget!r} limits nothing.", hint="Set tokens, model_calls or tool_calls in it."
+                f"{name}: budget {budget!r} limits nothing.", hint="Set tokens, model_calls, tool_calls or money in it."
+            )
+
+
+def _check_prices(config: Config, name: str) -> None:
+    """Refuse prices that would never count: for a provider that is not there, or with a `*` inside the name."""
+    if len(config.prices) > limits.PRICES:
+        raise ConfigInvalid(f"{name}: there are more than {limits.PRICES} prices.")
+    known = {*config.providers, OLLAMA, REHEARSAL}
+    for model in config.prices:
+        provider, slash, _ = model.partition("/")
+        if "*" in model[:-1] or (model != "*" and (not slash or provider not in known)):
+            raise ConfigInvalid(
+                f"{name}: a price is for {model[:64]!r}, which names no model.",
+                hint=f"Write provider/model; a '*' may stand at the end. Providers: {', '.join(sorted(known))}.",
             )
 
 

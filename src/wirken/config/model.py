@@ -9,6 +9,7 @@ import msgspec
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
 from wirken.domain.ids import DEFAULT_AGENT
+from wirken.domain.money import FORM
 
 REHEARSAL: Final = "rehearsal"
 """The built-in model that needs no network."""
@@ -19,6 +20,7 @@ OLLAMA_URL: Final = "http://127.0.0.1:11434"
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Text = Annotated[str, msgspec.Meta(max_length=65_536)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Amount = Annotated[str, msgspec.Meta(pattern=FORM)]
 PerMinute = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 ToolPattern = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:/-]*\*?$")]
 """A tool's name, or the beginning of names followed by one `*`."""
@@ -122,6 +124,17 @@ class BudgetConfig(_Table, frozen=True):
     tokens: Count = 0
     model_calls: Count = 0
     tool_calls: Count = 0
+    money: Amount = "0"
+    """In the currency of the prices, as text: "12.50". Models without a price are not asked while this blocks."""
+
+
+class PriceConfig(_Table, frozen=True):
+    """`[prices."PROVIDER/MODEL"]`: what a million tokens cost, as text: "2.50". A `*` at the end of the name stands
+    for anything; the longest name that fits counts. Without `cached_input`, that costs what `input` does."""
+
+    input: Amount
+    output: Amount
+    cached_input: Annotated[str, msgspec.Meta(pattern=rf"^\Z|{FORM}")] = ""
 
 
 class PermissionsConfig(_Table, frozen=True):
@@ -144,6 +157,7 @@ class Config(_Table, frozen=True):
     policy: PolicyConfig = PolicyConfig()
     limits: LimitsConfig = LimitsConfig()
     budgets: dict[str, BudgetConfig] = msgspec.field(default_factory=dict)
+    prices: dict[str, PriceConfig] = msgspec.field(default_factory=dict)
 
     def agent(self, name: str) -> AgentConfig:
         """Return the agent of that name. Raises `UnknownAgent`."""

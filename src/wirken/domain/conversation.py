@@ -62,11 +62,15 @@ class CallProposed(msgspec.Struct, frozen=True, tag="call"):
 
 
 class Completed(msgspec.Struct, frozen=True, tag="completed"):
-    """The model has finished. Token counts are -1 where the provider does not tell."""
+    """The model has finished. Token counts are -1 where the provider does not tell.
+
+    `cached_tokens`: those of the input that it had read before and may charge less for.
+    """
 
     stop_reason: str
     input_tokens: int = -1
     output_tokens: int = -1
+    cached_tokens: int = -1
 
 
 ModelEvent: TypeAlias = TextDelta | CallProposed | Completed

@@ -104,13 +104,17 @@ class LlmRequest(_Fact, frozen=True, kw_only=True, tag="llm_request"):
     tools_sha256: str
 
 
-class LlmResponse(_Fact, frozen=True, kw_only=True, tag="llm_response"):
+class LlmResponse(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="llm_response"):
+    """`cost`: millionths of the prices' currency; -1 where the model has no price. `cached_tokens`: of the input."""
+
     round: int
     stop_reason: str
     input_tokens: int
     output_tokens: int
     latency_ms: int
     error: str
+    cached_tokens: int = -1
+    cost: int = -1
 
 
 class AssistantMessageFact(_Fact, frozen=True, kw_only=True, tag="assistant_message"):

@@ -82,6 +82,7 @@ POLICY_FILE: Final = 64 * 1024  # bytes of an organisation's policy; two lists o
 BUDGET_ALERT: Final = 80  # percent of a budget at which one alert is recorded
 BUDGET_LOOK_BACK: Final = 9 * 86_400  # seconds of record read at start: a week, and turns that waited a day before it
 BUDGETS: Final = 64  # budgets in one configuration; each is looked at before every model call
+PRICES: Final = 1024  # prices in one configuration; more models than a provider offers
 UNREPORTED_TOKENS: Final = 4000  # counted for an answer whose provider reports none: a short exchange with its tools
 FLAG_READ: Final = 64 * 1024  # characters of one text that are looked at for injection, from each end
 FLAGS: Final = 16  # flags of one text; a person reads no more

@@ -20,10 +20,11 @@ from wirken.gateway.agent.seat import Seat
 from wirken.gateway.budget import Ledger, told
 from wirken.gateway.log import AuditLog, RecordFailed, Stored
 from wirken.gateway.ratelimit import Paces
-from wirken.ipc.calls.policy import BudgetRow, LimitRow, PolicyReport, RulesRow, ToolRow
-from wirken.permissions.budget import blocking
+from wirken.ipc.calls.policy import BudgetRow, LimitRow, PolicyReport, PriceRow, RulesRow, ToolRow
+from wirken.permissions.budget import State, blocking
 from wirken.permissions.gates import Snapshot
 from wirken.permissions.policy import ToolRules, matches, objection
+from wirken.permissions.prices import prices
 from wirken.record.canonical import Unreadable, decode
 from wirken.record.reader import StoredRow
 
@@ -40,6 +41,10 @@ class BudgetSpent(Refused):
     """A budget is used up, so the model is not asked."""
 
 
+class NoPrice(Refused):
+    """A budget limits money, and nobody said what the model costs; so it is not asked."""
+
+
 class Bounds:
     """Made at start from configuration and policy, which stay as they are; what was used follows the rows."""
 
@@ -53,6 +58,7 @@ class Bounds:
         )
         self._tools, self._log, self._clock = tools, log, clock
         self._ledger = Ledger(config.budgets)
+        self._config, self.prices = config, prices(config)
         self._paces = Paces(config.limits, clock)
 
     @property
@@ -102,13 +108,22 @@ class Bounds:
         raise TooFast(held.said)
 
     def model(self, seat: Seat) -> None:
-        """Return if the model may be asked now. Raises `BudgetSpent`."""
+        """Return if the model may be asked now. Raises `BudgetSpent`, `NoPrice`."""
         states = self._ledger.states(seat.agent, seat.principal, self._clock.now())
-        spent = blocking(states, ("tokens", "model_calls"))
+        self._priced(seat, states)
+        spent = blocking(states, ("tokens", "model_calls", "money"))
         if spent is not None:
             name = spent.subject.budget
             said = f"Refused by rule 'budget:{name}': the model was not asked. {spent.said}"
             raise BudgetSpent(said, hint=f"The operator could raise it under [budgets.{name}] in {OWN}.")
+
+    def _priced(self, seat: Seat, states: Iterable[State]) -> None:
+        """A budget that cannot be counted is not one that is never spent. Raises `NoPrice`."""
+        name = next((one.subject.budget for one in states if one.unit == "money" and one.mode == "block"), None)
+        if name is not None and self.prices.of(seat.provider, seat.model) is None:
+            model = f"{seat.provider}/{seat.model}"
+            said = f"Refused by rule 'budget:{name}': the model was not asked. There is no price for {model}."
+            raise NoPrice(said, hint=f'The operator could set it: [prices."{model}"] with input and output, in {OWN}.')
 
     # --- telling --------------------------------------------------------------------------------------
 
@@ -122,6 +137,7 @@ class Bounds:
                 for use in self._paces.uses()
             ),
             budgets=tuple(told(state, BudgetRow) for state in self._ledger.everything(self._clock.now())),
+            prices=tuple(map(self._price_row, sorted({agent.model for agent in self._config.agents.values()}))),
         )
 
     def _rules_row(self, rules: ToolRules) -> RulesRow:
@@ -135,6 +151,11 @@ class Bounds:
             blocked=rules.blocked,
             idle=tuple(one for one in patterns if not any(matches(tool, one) for tool in self._tools)),
         )
+
+    def _price_row(self, model: str) -> PriceRow:
+        provider, _, name = model.partition("/")
+        price = self.prices.of(provider, name)
+        return PriceRow(model=model) if price is None else PriceRow(model, price.input, price.output, price.cached)
 
     def _tool_row(self, tool: str) -> ToolRow:
         no = objection(tool, self._rules)

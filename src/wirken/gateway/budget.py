@@ -10,6 +10,7 @@ from wirken.domain.events import BudgetAlert, Fact, LlmResponse, ToolPermitted, 
 from wirken.domain.ids import BadIdentifier, parse_session
 from wirken.ipc.calls.policy import BudgetRow
 from wirken.permissions.budget import Budgets, State, Subject, Use, states, subjects, window
+from wirken.permissions.prices import counts_as_unreported
 from wirken.record.canonical import Row
 
 Shape = TypeVar("Shape", BudgetAlert, BudgetRow)
@@ -102,8 +103,9 @@ def _use(fact: Fact) -> Use:
     match fact:
         case LlmResponse():
             reported = max(fact.input_tokens, 0) + max(fact.output_tokens, 0)
-            unreported = not reported and not fact.error
-            return Use(tokens=limits.UNREPORTED_TOKENS if unreported else reported, model_calls=1)
+            unreported = counts_as_unreported(reported, fact.stop_reason, failed=bool(fact.error))
+            tokens = limits.UNREPORTED_TOKENS if unreported else reported
+            return Use(tokens=tokens, model_calls=1, money=max(fact.cost, 0))
         case ToolPermitted():
             return Use(tool_calls=1)
         case _:

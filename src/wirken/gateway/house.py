@@ -89,7 +89,7 @@ class House:
             sessions=Sessions(self.log),
             seating=Seating(self.router, self.people, tools, self._runner_known),
             hub=self.hub,
-            runner=TurnRunner(dispatcher, self._ask, self.clock, self.bounds.model),
+            runner=TurnRunner(dispatcher, self._ask, self.clock, self.bounds.model, self.bounds.prices),
             vault=self.lifeline.vault,
             failed=self.failed.set,
             unrecovered=set(self.log.unfinished()),

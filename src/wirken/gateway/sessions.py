@@ -53,8 +53,8 @@ class OpenTurn:
     message_seq: int
     message: UserMessageFact | None = None
     rounds: int = 0
-    asking: bool = False
-    """A request to the model is on record, its response is not."""
+    asking: LlmRequest | None = None
+    """The request to the model that is on record without its response."""
     said: str = ""
     """The model's own words beside the round's calls."""
     proposed: tuple[ToolCall, ...] = ()
@@ -190,9 +190,9 @@ class Session:
 def _follow(turn: OpenTurn, fact: Fact) -> None:
     match fact:
         case LlmRequest():
-            turn.rounds, turn.asking = fact.round, True
+            turn.rounds, turn.asking = fact.round, fact
         case LlmResponse():
-            turn.asking = False
+            turn.asking = None
         case AssistantToolCalls(text=text, calls=calls):
             turn.said, turn.proposed = text, calls
             turn.calls, turn.permitted = {call.id: call for call in calls}, set()

@@ -190,7 +190,7 @@ class Turns:
         if turn is None:
             return
         unknown = sum(call in turn.permitted for call in turn.calls)
-        rows = leftovers(session, _CRASHED, running="unknown")
+        rows = leftovers(session, _CRASHED, self.runner.prices, running="unknown")
         if turn.question is None and turn.resumed >= limits.RESUMES:
             ended = TurnEnded(outcome="interrupted", reason="Interrupted twice.", rounds=turn.rounds)
             await session.record(*rows, (Trust.GATEWAY, ended))

@@ -29,9 +29,9 @@ class Delivery:
             case CallProposed(call, name, arguments):
                 await self._say(self._text.finish())
                 await self._pass(CallProposed(clean(call), clean(name), clean(arguments)))
-            case Completed(reason, asked, answered):
+            case Completed(reason, asked, answered, cached):
                 await self._say(self._text.finish())
-                await self._pass(Completed(clean(reason), asked, answered))
+                await self._pass(Completed(clean(reason), asked, answered, cached))
             case _:
                 assert_never(event)
 

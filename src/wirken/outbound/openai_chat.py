@@ -127,9 +127,14 @@ class _Chunk(msgspec.Struct, frozen=True):
     error: msgspec.Raw = msgspec.Raw()
 
 
+class _PromptDetails(msgspec.Struct, frozen=True):
+    cached_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct, frozen=True):
     prompt_tokens: int = -1
     completion_tokens: int = -1
+    prompt_tokens_details: _PromptDetails | None = None
 
 
 _chunk: Final = msgspec.json.Decoder(_Chunk)
@@ -236,7 +241,9 @@ class Parser:
         self.done = True
         events.extend(self._assembly.calls())
         tokens = self._tokens
-        events.append(Completed(self._reason or "", tokens.prompt_tokens, tokens.completion_tokens))
+        cached = tokens.prompt_tokens_details.cached_tokens if tokens.prompt_tokens_details is not None else None
+        counts = (tokens.prompt_tokens, tokens.completion_tokens, -1 if cached is None else cached)
+        events.append(Completed(self._reason or "", *counts))
 
 
 def _text(content: str | list[_Part] | None) -> str:

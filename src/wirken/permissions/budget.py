@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from wirken.config.model import BudgetConfig
 from wirken.domain import limits
+from wirken.domain.money import micros, used_up
 
 _HOUR: Final = 3_600_000
 _LENGTHS: Final[Mapping[str, int]] = {"hour": _HOUR, "day": 24 * _HOUR, "week": 7 * 24 * _HOUR}
@@ -21,6 +22,8 @@ class Use(NamedTuple):
     tokens: int = 0
     model_calls: int = 0
     tool_calls: int = 0
+    money: int = 0
+    """Millionths of the prices' currency."""
 
     def and_also(self, more: Use) -> Use:
         return Use(*(mine + its for mine, its in zip(self, more, strict=True)))
@@ -57,9 +60,8 @@ class State(NamedTuple):
     def said(self) -> str:
         """One sentence for people and the model."""
         free = datetime.fromtimestamp(self.until / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        unit = self.unit.replace("_", " ")
         return (
-            f"Budget '{self.subject.budget}': {self.used} of {self.limit} {unit} are used in this {self.per}; "
+            f"Budget '{self.subject.budget}': {used_up(self.unit, self.used, self.limit)} are used in this {self.per}; "
             f"it frees up at {free} UTC."
         )
 
@@ -91,6 +93,7 @@ def states(subject: Subject, budget: BudgetConfig, use: Use, now: int) -> tuple[
         ("tokens", use.tokens, budget.tokens),
         ("model_calls", use.model_calls, budget.model_calls),
         ("tool_calls", use.tool_calls, budget.tool_calls),
+        ("money", use.money, micros(budget.money)),
     )
     return tuple(
         State(subject, unit, used, limit, budget.per, budget.mode, until) for unit, used, limit in numbers if limit

@@ -4,7 +4,7 @@ import io
 
 from wirken.cli.output import Output
 from wirken.cli.policy import described
-from wirken.ipc.calls.policy import BudgetRow, LimitRow, PolicyReport, RulesRow, ToolRow
+from wirken.ipc.calls.policy import BudgetRow, LimitRow, PolicyReport, PriceRow, RulesRow, ToolRow
 
 OWN = RulesRow(
     source="[policy] of config.toml", sha256="", trouble="", allowed=None, blocked=("exec", "mcp_*"), idle=("mcp_*",)
@@ -30,6 +30,7 @@ def report(*rules: RulesRow, budgets: tuple[BudgetRow, ...] = ()) -> PolicyRepor
         ),
         limits=(LimitRow(what="messages", whose="principal", per_minute=0, left=0),),
         budgets=budgets,
+        prices=(PriceRow("mine/m", 2_500_000, 10_000_000, 1_250_000), PriceRow("mine/new")),
     )
 
 
@@ -53,3 +54,22 @@ def test_a_policy_that_refuses_everything_says_why() -> None:
     broken = RulesRow(source="/etc/p", sha256="", trouble="It is gone.", allowed=None, blocked=(), idle=())
     text = printed(report(broken))
     assert "refuses everything: It is gone." in text and "allowed:" not in text
+
+
+def test_money_is_shown_as_money_with_the_prices_it_is_counted_by() -> None:
+    money = BudgetRow(
+        budget="m",
+        agent="",
+        principal="",
+        unit="money",
+        used=1_234_500,
+        limit=5_000_000,
+        per="day",
+        mode="block",
+        until=0,
+    )
+    text = printed(report(OWN, budgets=(money,)))
+    assert next(line for line in text.splitlines() if line.startswith("m ")).split()[5:8] == ["1.2345", "5.00", "money"]
+    assert ["mine/m", "2.50", "1.25", "10.00"] in [line.split() for line in text.splitlines()]
+    assert ["mine/new", "no", "price"] in [line.split() for line in text.splitlines()]
+    assert "MILLION" not in printed(report(OWN, budgets=(BUDGET,)))

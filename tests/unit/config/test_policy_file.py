@@ -8,7 +8,7 @@ import pytest
 
 from wirken.config import policy_file
 from wirken.config.load import ConfigInvalid, parse
-from wirken.config.model import ToolLists
+from wirken.config.model import PriceConfig, ToolLists
 from wirken.domain import limits
 
 
@@ -73,9 +73,36 @@ def test_an_absent_list_is_not_an_empty_one() -> None:
         "[budgets.a]\ntokens = -1",
         '[budgets.a]\ntokens = 1\nper = "month"',
         "[budgets.'A B']\ntokens = 1",
+        "[budgets.a]\nmoney = 5.0",
+        "[budgets.a]\nmoney = 5",
+        '[budgets.a]\nmoney = "0.00"',
+        '[budgets.a]\nmoney = "-1"',
+        '[budgets.a]\nmoney = "5 EUR"',
+        '[prices."rehearsal/x"]\ninput = "1"',
+        '[prices."rehearsal/x"]\ninput = 1.5\noutput = "1"',
+        '[prices."rehearsal/x"]\ninput = "1"\noutput = "1"\ncached_input = "\\n"',
+        '[prices."rehearsal/x"]\ninput = "1"\noutput = "1"\nprice = "1"',
+        '[prices."nobody/x"]\ninput = "1"\noutput = "1"',
+        '[prices."rehearsal"]\ninput = "1"\noutput = "1"',
+        '[prices."rehearsal/*x"]\ninput = "1"\noutput = "1"',
+        '[prices."reh*"]\ninput = "1"\noutput = "1"',
+        "\n".join(f'[prices."rehearsal/{number}"]\ninput = "1"\noutput = "1"' for number in range(limits.PRICES + 1)),
         "\n".join(f"[budgets.b{number}]\ntokens = 1" for number in range(limits.BUDGETS + 1)),
     ],
 )
 def test_what_would_not_do_what_it_seems_to_is_refused(text: str) -> None:
     with pytest.raises(ConfigInvalid):
         parse(text.encode(), "config.toml")
+
+
+@pytest.mark.parametrize("name", ["*", "rehearsal/*", "ollama/llama3:8b", "mine/a/b", "mine/gpt-*"])
+def test_a_price_is_for_a_model_or_for_all_that_begin_so(name: str) -> None:
+    provider = '[providers.mine]\nkind = "openai"\nbase_url = "https://api.example.com"\n'
+    config = parse(f'{provider}[prices."{name}"]\ninput = "2.50"\noutput = "10"'.encode(), "config.toml")
+    assert config.prices[name] == PriceConfig(input="2.50", output="10")
+
+
+def test_as_many_prices_as_there_may_be_are_taken_and_money_alone_is_a_limit() -> None:
+    text = "\n".join(f'[prices."rehearsal/{number}"]\ninput = "1"\noutput = "1"' for number in range(limits.PRICES))
+    assert len(parse(text.encode(), "config.toml").prices) == limits.PRICES
+    assert parse(b'[budgets.a]\nmoney = "0.000001"', "c").budgets["a"].money == "0.000001"

@@ -5,24 +5,35 @@ from pathlib import Path
 
 import pytest
 from tests.support.gateway_bench import bench, facts, kind
-from tests.support.scripted_wings import ScriptedRunner, calls, says
+from tests.support.scripted_wings import ScriptedRunner, Step, calls, says
 
-from wirken.config.model import BudgetConfig, Config, LimitsConfig, PolicyConfig, ToolLists
+from wirken.config.model import (
+    AgentConfig,
+    BudgetConfig,
+    Config,
+    LimitsConfig,
+    PolicyConfig,
+    PriceConfig,
+    ProviderConfig,
+    ToolLists,
+)
 from wirken.config.policy_file import Organisation
+from wirken.domain import limits
 from wirken.domain.actions import CanonicalCall
 from wirken.domain.errors import WirkenError
 from wirken.domain.events import (
     BudgetAlert,
     ConfigurationRead,
     InjectionFlag,
+    LlmResponse,
     PermissionDenied,
     RateLimited,
     ToolResultFact,
     TurnEnded,
 )
-from wirken.domain.ids import OPERATIONS
-from wirken.ipc.calls.operator import Acknowledged, AnswerApproval
-from wirken.ipc.calls.policy import PolicyReport, ShowPolicy
+from wirken.domain.ids import OPERATIONS, SessionId
+from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, StopTurn
+from wirken.ipc.calls.policy import PolicyReport, PriceRow, ShowPolicy
 from wirken.ipc.calls.runner import Ran
 from wirken.ipc.frames import Rejected
 from wirken.record.verify import Status
@@ -132,6 +143,89 @@ async def test_a_budget_that_alerts_only_stops_nothing(tmp_path: Path) -> None:
         await at.spoken(gateway, at.message("read"))
         assert at.kinds().count("tool_permitted") == 2
         assert at.kinds().count("budget_alert") == 2  # one for each number
+
+
+PRICED = {"mine/*": PriceConfig(input="1", output="2.50")}  # says() reports 3 and 5 tokens: 15.5 millionths, so 16
+
+
+def spending(money: str, mode: str = "block", prices: dict[str, PriceConfig] = PRICED) -> Config:
+    return Config(
+        agents={"default": AgentConfig(model="mine/gpt-x")},
+        providers={"mine": ProviderConfig(kind="openai", base_url="https://api.example.com")},
+        budgets={"purse": BudgetConfig(money=money, mode=mode)},  # type: ignore[arg-type]  # one of the modes
+        prices=prices,
+    )
+
+
+async def test_spent_money_ends_the_turn_before_the_model_is_asked_also_after_a_restart(tmp_path: Path) -> None:
+    config = spending("0.000032")
+    async with bench(tmp_path, says("one"), says("two"), config=config) as at, at.operator() as gateway:
+        await at.spoken(gateway, at.message("1"))
+        assert the(list(at.facts()), BudgetAlert) == []
+        await at.spoken(gateway, at.message("2"))
+        assert [fact.cost for fact in at.facts() if isinstance(fact, LlmResponse)] == [16, 16]
+        [alert] = the(list(at.facts()), BudgetAlert)
+        assert isinstance(alert, BudgetAlert) and (alert.unit, alert.used, alert.limit) == ("money", 32, 32)
+    async with bench(tmp_path, says("three"), config=config) as at, at.operator() as gateway:
+        await at.spoken(gateway, at.message("3", platform_id="third"))
+        ended = at.facts()[-2]
+        assert isinstance(ended, TurnEnded) and ended.outcome == "failed"
+        assert "budget:purse" in ended.reason and "0.000032 of 0.000032 in money" in ended.reason
+        assert at.model.questions == []
+        report = await gateway.link.call(ShowPolicy(), PolicyReport)
+        assert [(row.unit, row.used, row.limit) for row in report.budgets] == [("money", 32, 32)]
+        assert report.prices == (PriceRow("mine/gpt-x", 1_000_000, 2_500_000, 1_000_000),)
+        assert (await at.verify()).status is Status.VERIFIED
+
+
+async def test_the_last_millionth_still_lets_an_answer_through(tmp_path: Path) -> None:
+    async with bench(tmp_path, says("one"), says("two"), config=spending("0.000017")) as at, at.operator() as gateway:
+        await at.spoken(gateway, at.message("1"))
+        await at.spoken(gateway, at.message("2"))
+        assert len(at.model.questions) == 2
+
+
+async def test_a_model_without_a_price_is_not_asked_where_money_is_limited(tmp_path: Path) -> None:
+    async with bench(tmp_path, says("one"), config=spending("5", prices={})) as at, at.operator() as gateway:
+        await at.spoken(gateway, at.message("1"))
+        ended = at.facts()[-2]
+        assert isinstance(ended, TurnEnded) and ended.outcome == "failed"
+        assert "budget:purse" in ended.reason and "There is no price for mine/gpt-x" in ended.reason
+        assert '[prices."mine/gpt-x"]' in ended.reason
+        assert at.model.questions == []
+        report = await gateway.link.call(ShowPolicy(), PolicyReport)
+        assert report.prices == (PriceRow("mine/gpt-x"),)
+
+
+async def test_where_money_is_not_blocked_a_model_without_a_price_is_asked_and_counts_nothing(tmp_path: Path) -> None:
+    for number, mode in enumerate(("alert", "off")):
+        config = spending("5", mode, {})
+        async with bench(tmp_path / str(number), says("one"), config=config) as at, at.operator() as gateway:
+            await at.spoken(gateway, at.message("1"))
+            assert [fact.cost for fact in at.facts() if isinstance(fact, LlmResponse)] == [-1]
+            assert the(list(at.facts()), BudgetAlert) == []
+
+
+async def test_the_built_in_model_costs_nothing_under_a_limit_of_money(tmp_path: Path) -> None:
+    config = Config(budgets={"purse": BudgetConfig(money="0.000001")})
+    async with bench(tmp_path, says("one"), says("two"), config=config) as at, at.operator() as gateway:
+        await at.spoken(gateway, at.message("1"))
+        await at.spoken(gateway, at.message("2"))
+        assert [fact.cost for fact in at.facts() if isinstance(fact, LlmResponse)] == [0, 0]
+
+
+async def test_who_stops_every_answer_before_its_end_does_not_spend_nothing(tmp_path: Path) -> None:
+    waits = Step(gate=asyncio.Event())
+    async with bench(tmp_path, waits, config=spending("5")) as at, at.operator() as gateway:
+        message = at.message("1")
+        await at.accepted(gateway, message)
+        await waits.asked.wait()
+        await gateway.link.call(StopTurn(SessionId("default/terminal/c")), Acknowledged)
+        await at.over(gateway, message)
+        [cut] = [fact for fact in at.facts() if isinstance(fact, LlmResponse)]
+        assert cut.cost == limits.UNREPORTED_TOKENS * 5 // 2
+        report = await gateway.link.call(ShowPolicy(), PolicyReport)
+        assert [row.used for row in report.budgets] == [cut.cost]
 
 
 async def test_a_spent_budget_of_tool_calls_denies_them(tmp_path: Path) -> None:

@@ -14,16 +14,23 @@ from wirken.domain.events import (
 )
 from wirken.domain.ids import SessionId
 from wirken.gateway.budget import Ledger
+from wirken.permissions.prices import UNFINISHED
 from wirken.record.canonical import Row
 
 HOUR = 3_600_000
 NOW = 500_000 * HOUR
 
 
-def answer(tokens: int, error: str = "") -> LlmResponse:
+def answer(tokens: int, error: str = "", cost: int = -1, stop_reason: str = "stop") -> LlmResponse:
     asked = -1 if tokens < 0 else tokens - 1
     return LlmResponse(
-        round=1, stop_reason="stop", input_tokens=asked, output_tokens=min(tokens, 1), latency_ms=1, error=error
+        round=1,
+        stop_reason=stop_reason,
+        input_tokens=asked,
+        output_tokens=min(tokens, 1),
+        latency_ms=1,
+        error=error,
+        cost=cost,
     )
 
 
@@ -151,3 +158,19 @@ def test_memory_does_not_grow_with_turns() -> None:
     for _ in range(50):
         at.turn("alice", answer(3))
     assert at.ledger._said == {} and at.ledger._turns == {}
+
+
+def test_money_is_the_sum_of_what_the_rows_say_and_what_had_no_price_adds_nothing() -> None:
+    at = Written(b=BudgetConfig(money="1.00", per="hour"), each=BudgetConfig(money="1.00", principal="*"))
+    at.turn("alice", answer(10, cost=300_000), answer(10), answer(10, cost=0))
+    [alert] = at.turn("bob", answer(10, cost=500_000))
+    assert (alert.budget, alert.unit, alert.used, alert.limit) == ("b", "money", 800_000, 1_000_000)
+    assert at.used() == [("money", 800_000), ("money", 300_000)]
+    at.ts += HOUR
+    assert at.used() == [("money", 0), ("money", 300_000)]
+
+
+def test_an_answer_that_was_cut_off_here_is_not_free() -> None:
+    at = Written(b=BudgetConfig(tokens=10**6))
+    at.turn("alice", answer(-1, "Stopped.", stop_reason=UNFINISHED))
+    assert at.used() == [("tokens", limits.UNREPORTED_TOKENS)]

@@ -157,6 +157,15 @@ def test_usage_that_is_not_told_is_minus_one() -> None:
     assert read(chunks({"content": "x"}) + b"data: [DONE]\n\n")[-1] == Completed("stop", -1, -1)
 
 
+@pytest.mark.parametrize(
+    ("details", "cached"), [({"cached_tokens": 3}, 3), ({"cached_tokens": None}, -1), ({}, -1), (None, -1)]
+)
+def test_tokens_that_the_provider_had_already_read_are_told_apart(details: object, cached: int) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 7, "prompt_tokens_details": details}
+    stream = b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n"
+    assert read(chunks({"content": "x"}) + stream + b"data: [DONE]\n\n")[-1] == Completed("stop", 5, 7, cached)
+
+
 def test_a_finish_reason_without_done_is_enough() -> None:
     assert read(chunks({"content": "x"}))[-1] == Completed("stop", -1, -1)
 

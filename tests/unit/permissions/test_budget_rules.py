@@ -77,3 +77,16 @@ def test_only_what_is_limited_is_judged_and_only_a_blocking_budget_blocks() -> N
 def test_the_alert_comes_at_eighty_percent(used: int, alarming: bool) -> None:
     [state] = states(ALICE, BudgetConfig(tokens=100), Use(tokens=used), MOMENT)
     assert state.alarming is alarming
+
+
+@pytest.mark.parametrize(
+    ("used", "alarming", "spent"),
+    [(3_999_999, False, False), (4_000_000, True, False), (4_999_999, True, False), (5_000_000, True, True)],
+)
+def test_money_alarms_at_eighty_percent_and_is_spent_at_the_last_millionth(
+    used: int, alarming: bool, spent: bool
+) -> None:
+    [state] = states(ALICE, BudgetConfig(money="5.00"), Use(money=used), MOMENT)
+    assert (state.unit, state.limit, state.alarming, state.spent) == ("money", 5_000_000, alarming, spent)
+    assert (blocking([state], ("tokens", "money")) is not None) is spent
+    assert "of 5.00 in money are used in this day" in state.said

@@ -71,7 +71,10 @@ def _bounded_call(call: CallProposed) -> CallProposed:
 
 def _bounded_end(end: Completed) -> Completed:
     return Completed(
-        clean(end.stop_reason)[: limits.STOP_REASON], _tokens(end.input_tokens), _tokens(end.output_tokens)
+        clean(end.stop_reason)[: limits.STOP_REASON],
+        _tokens(end.input_tokens),
+        _tokens(end.output_tokens),
+        _tokens(end.cached_tokens),
     )
 
 

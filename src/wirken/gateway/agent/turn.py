@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from wirken.domain import limits
 from wirken.domain.actions import ToolCall
 from wirken.domain.clock import Clock
+from wirken.domain.conversation import Completed
 from wirken.domain.errors import Unavailable, WirkenError
 from wirken.domain.events import (
     AssistantMessageFact,
@@ -36,6 +37,7 @@ from wirken.gateway.approvals import SUSPEND
 from wirken.gateway.log import RecordFailed
 from wirken.gateway.sessions import OpenTurn, Session
 from wirken.ipc.link import LinkLost
+from wirken.permissions.prices import UNFINISHED, Prices
 from wirken.record.conversation import sha256_hex
 
 AskModel = Callable[[Seat, Session, bytes, bytes], Awaitable[Answer]]
@@ -60,6 +62,7 @@ class TurnRunner:
     clock: Clock
     within: Callable[[Seat], None]
     """Returns if the model may be asked now. Raises `Refused` where a budget is spent."""
+    prices: Prices
 
     async def run(self, session: Session, seat: Seat) -> TurnEnded:
         """Start the next waiting message's turn, or go on with the open one, and bring it to its end row.
@@ -78,7 +81,7 @@ class TurnRunner:
                 raise Suspended from None
             else:
                 ended = _ended(session, "stopped", "Stopped.")
-                await session.record(*leftovers(session, _STOPPED, running="stopped"), ended)
+                await session.record(*leftovers(session, _STOPPED, self.prices, running="stopped"), ended)
         assert session.ended is not None
         return session.ended
 
@@ -92,7 +95,7 @@ class TurnRunner:
 
     async def fail(self, session: Session, reason: str) -> None:
         """End the open turn, or the next one before it begins; calls that had their permit have an unknown outcome."""
-        begun: list[tuple[Trust, Fact]] = leftovers(session, _FAILED, running="unknown")
+        begun: list[tuple[Trust, Fact]] = leftovers(session, _FAILED, self.prices, running="unknown")
         if session.turn is None:
             begun = [(Trust.GATEWAY, TurnStarted(message_seq=session.waiting[0]))]
         await session.record(*begun, _ended(session, "failed", reason))
@@ -132,7 +135,7 @@ class TurnRunner:
             else:
                 await session.record((Trust.GATEWAY, invalid(call, "Too many calls in one round; not run.")))
             if turn.denials >= limits.DENIALS_PER_TURN:
-                rest = leftovers(session, _NOT_TRIED, running="unknown")
+                rest = leftovers(session, _NOT_TRIED, self.prices, running="unknown")
                 await session.record(*rest, _ended(session, "failed", _PUSHING))
                 return False
         return True
@@ -149,15 +152,19 @@ class TurnRunner:
                 answer = await self.ask(seat, session, messages, tools)
             except LinkLost as error:
                 lost = Answer(error=str(error))
-                await session.record((Trust.GATEWAY, _response(number, lost, self.clock.monotonic() - started)))
+                await session.record((Trust.GATEWAY, self._response(seat, number, lost, started)))
                 if attempt == limits.MODEL_TRIES:
                     raise Unavailable("The model could not be asked: the outbound process keeps failing.") from None
                 continue
-            return answer, _response(number, answer, self.clock.monotonic() - started)
+            return answer, self._response(seat, number, answer, started)
         raise AssertionError("the loop returns or raises")
 
+    def _response(self, seat: Seat, number: int, answer: Answer, started: float) -> LlmResponse:
+        cost = self.prices.cost(seat.provider, seat.model, answer.completed, failed=bool(answer.error))
+        return _response(number, answer, self.clock.monotonic() - started, cost)
 
-def leftovers(session: Session, said: str, *, running: Outcome) -> list[tuple[Trust, Fact]]:
+
+def leftovers(session: Session, said: str, prices: Prices, *, running: Outcome) -> list[tuple[Trust, Fact]]:
     """Return the rows that close what an open turn had begun: its request, and each call without a result.
 
     `running` is the outcome of calls that had their permit; the others never started: `stopped`.
@@ -166,8 +173,10 @@ def leftovers(session: Session, said: str, *, running: Outcome) -> list[tuple[Tr
     if turn is None:
         return []
     facts: list[tuple[Trust, Fact]] = []
-    if turn.asking:
-        facts.append((Trust.GATEWAY, _response(turn.rounds, Answer(error=said), 0)))
+    if turn.asking is not None:
+        answer = Answer(completed=Completed(UNFINISHED), error=said)
+        cost = prices.cost(turn.asking.provider, turn.asking.model, answer.completed, failed=True)
+        facts.append((Trust.GATEWAY, _response(turn.rounds, answer, 0, cost)))
     for call in turn.calls.values():
         if call.id in turn.permitted:
             facts.append((Trust.GATEWAY, result(call, running, said)))
@@ -205,7 +214,7 @@ def _request(session: Session, seat: Seat, number: int, messages: bytes, tools: 
     )
 
 
-def _response(number: int, answer: Answer, seconds: float) -> LlmResponse:
+def _response(number: int, answer: Answer, seconds: float, cost: int) -> LlmResponse:
     return LlmResponse(
         round=number,
         stop_reason=clean(answer.completed.stop_reason)[:64],
@@ -213,6 +222,8 @@ def _response(number: int, answer: Answer, seconds: float) -> LlmResponse:
         output_tokens=answer.completed.output_tokens,
         latency_ms=int(seconds * 1000),
         error=answer.error,
+        cached_tokens=answer.completed.cached_tokens,
+        cost=cost,
     )
 
 

@@ -38,7 +38,10 @@ class LimitRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BudgetRow(msgspec.Struct, frozen=True, kw_only=True):
-    """`agent` and `principal`: whose use this is; `*` where nobody used any yet, empty where all count together."""
+    """`agent` and `principal`: whose use this is; `*` where nobody used any yet, empty where all count together.
+
+    `used` and `limit` of the unit `money` are millionths of the currency of the prices.
+    """
 
     budget: str
     agent: str
@@ -52,8 +55,18 @@ class BudgetRow(msgspec.Struct, frozen=True, kw_only=True):
     """ms since the epoch, when the count begins anew."""
 
 
+class PriceRow(msgspec.Struct, frozen=True):
+    """What a million tokens of an agent's model cost, in millionths of the prices' currency; -1: it has no price."""
+
+    model: str
+    input: int = -1
+    output: int = -1
+    cached_input: int = -1
+
+
 class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[RulesRow, ...]
     tools: tuple[ToolRow, ...]
     limits: tuple[LimitRow, ...]
     budgets: tuple[BudgetRow, ...]
+    prices: tuple[PriceRow, ...]

@@ -181,8 +181,10 @@ export class Transcript {
       if (first) this.#note(row, `Row ${row.about_seq} looks like an injection: it ${shown(first.reason)}${rest}`, "warning");
     },
     budget_alert(row) {
-      const unit = row.unit.replaceAll("_", " ");
-      this.#note(row, `Budget '${shown(row.budget)}': ${row.used} of ${row.limit} ${unit} are used in this ${row.per}.`, "warning");
+      const money = row.unit === "money";
+      const amount = (number) => (money ? (number / 1e6).toFixed(2) : number);
+      const unit = money ? "in money" : row.unit.replaceAll("_", " ");
+      this.#note(row, `Budget '${shown(row.budget)}': ${amount(row.used)} of ${amount(row.limit)} ${unit} are used in this ${row.per}.`, "warning");
     },
     compaction(row) {
       this.#note(row, `From here on the model no longer sees ${row.left_out} earlier rows; the record keeps them.`);
