@@ -104,6 +104,8 @@ def _message(fact: UserMessageFact) -> Iterator[str]:
     yield f"from: {fact.principal}" + ("" if fact.role == "owner" else f" ({fact.role})")
     if fact.sender:
         yield from _text("sender", f"{fact.sender} {fact.sender_name}".rstrip())
+    if fact.speaker:
+        yield from _text("named to the model", fact.speaker)
     yield from _text("text", fact.text)
 
 

@@ -79,6 +79,8 @@ class UserMessageFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag=
     role: str = "owner"
     group: bool = False
     """Said where several people converse."""
+    speaker: str = ""
+    """Who speaks, as `domain.speaking.speaker` words it: there the model reads it before the text, else nothing."""
 
 
 class TurnStarted(_Fact, frozen=True, kw_only=True, tag="turn_started"):

@@ -98,6 +98,7 @@ REASONS: Final = 20  # sentences of a question that say why it is asked; the cal
 
 # --- people -----------------------------------------------------------------------------------------
 SENDER_REFUSED_EVERY: Final = 3600.0  # seconds between two refusals that one unknown sender is told
+SPEAKER_NAME: Final = 40  # characters of a platform's name for somebody that a model reads; long ones are made up
 CHANNEL_MESSAGES: Final = 256  # messages of one adapter on their way to disk at once; a link with more is dropped
 SENDERS_REFUSED: Final = 30  # refusals told on one channel in that time; a crowd of accounts gets silence
 SENDERS_PENDING: Final = 200  # unknown senders listed; a longer list would not be read, the oldest gives way

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wirken.domain.errors import Refused
 from wirken.domain.events import Fact, SessionOpened, ToolsSet, Trust, UserMessageFact
 from wirken.domain.people import Person, Role
+from wirken.domain.speaking import speaker as named
 from wirken.domain.text import clean
 from wirken.gateway.agent.assemble import system_prompt, tools_offered
 from wirken.gateway.agent.seat import Seat
@@ -47,12 +48,13 @@ class Seating:
             )
             entries.append((Trust.GATEWAY, opened))
         if session.turn is None and not session.waiting:
-            entries += self._preamble(session, speaker)
+            entries += self._preamble(session, speaker, group=message.group)
         fact = UserMessageFact(
             text=clean(message.text),
             principal=speaker.principal,
             role=speaker.role.value,
             group=message.group,
+            speaker=named(speaker, clean(message.sender_name)) if message.group else "",
             sender=clean(message.sender),
             sender_name=clean(message.sender_name),
             platform_id=message.platform_id,
@@ -75,9 +77,9 @@ class Seating:
                 session.begin((Trust.GATEWAY, offered))
         return self.router.seat(session, wish, speaker)
 
-    def _preamble(self, session: Session, speaker: Person) -> Entries:
+    def _preamble(self, session: Session, speaker: Person, *, group: bool) -> Entries:
         """Return the rows for a system prompt or tool list that is not the one on record."""
-        prompt = system_prompt(self.router.config.agent(session.agent).instructions)
+        prompt = system_prompt(self.router.config.agent(session.agent).instructions, group=group)
         offered = self._offered(speaker)
         changed: Entries = []
         if session.prompt != prompt.text:

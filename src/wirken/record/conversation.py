@@ -22,6 +22,7 @@ from wirken.domain.events import (
     TurnStarted,
     UserMessageFact,
 )
+from wirken.domain.speaking import spoken
 from wirken.record.canonical import canonical_json
 
 
@@ -52,8 +53,8 @@ class Conversation:
                 self._system = canonical_json(SystemMessage(text))
             case ToolsSet(tools=tools):
                 self._tools = canonical_json(tools)
-            case UserMessageFact(text=text):
-                self._waiting[seq] = canonical_json(UserMessage(text))
+            case UserMessageFact(text=text, speaker=speaker):
+                self._waiting[seq] = canonical_json(UserMessage(spoken(speaker, text) if speaker else text))
             case TurnStarted(message_seq=message_seq):
                 said = self._waiting.pop(message_seq, None)
                 if said is not None:

@@ -77,6 +77,8 @@ class Replay:
                 yield from self.ended()
                 self._unattested, self._speaker = -1, self._speakers.pop(message_seq, None)
             case UserMessageFact(principal=principal):
+                if fact.speaker and not f"{fact.speaker}, ".startswith(f"{principal}, {fact.role}, "):
+                    yield "a message that the model was told somebody else had said"
                 self._speakers[seq] = principal
             case ToolsSet(tools=tools):
                 self._toolless = not tools

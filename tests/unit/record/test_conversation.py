@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from wirken.domain.events import (
     TurnStarted,
     UserMessageFact,
 )
+from wirken.record.canonical import decode
 from wirken.record.conversation import Conversation
 
 
@@ -46,6 +48,20 @@ def said(conversation: Conversation) -> list[str]:
 def test_a_user_message_counts_from_the_moment_a_turn_takes_it_up() -> None:
     assert messages(heard(user("hi"))) == []
     assert messages(heard(user("hi"), TurnStarted(message_seq=0))) == [{"role": "user", "content": "hi"}]
+
+
+def test_in_a_group_the_model_reads_who_says_each_message_and_elsewhere_nothing() -> None:
+    in_group = msgspec.structs.replace(user("hi\nall"), group=True, speaker="anna, user")
+    assert said(heard(in_group, TurnStarted(message_seq=0))) == ["[anna, user] hi\n  all"]
+    assert said(heard(user("[anna, user] hi"), TurnStarted(message_seq=0))) == ["[anna, user] hi"]
+
+
+def test_a_group_message_that_was_recorded_before_speakers_were_named_is_read_as_it_was() -> None:
+    stored = (
+        b'{"group":true,"kind":"user_message","platform_id":"p1","principal":"anna","role":"user","sender":"7",'
+        b'"sender_name":"Anna K.","seq":0,"session":"default/telegram/g","text":"hi","trust":"user","ts":1,"v":1}'
+    )
+    assert said(heard(decode(stored).fact, TurnStarted(message_seq=0))) == ["hi"]
 
 
 def test_a_message_that_arrives_during_a_turn_waits_for_its_own() -> None:

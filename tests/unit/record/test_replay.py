@@ -342,3 +342,21 @@ def test_a_permit_for_somebody_else_than_who_spoke_is_found() -> None:
     permits = [at for at, (_, fact) in enumerate(entries[turn], seq) if isinstance(fact, ToolPermitted)]
     assert permits
     assert [at for at, said in findings(entries) if "not the one that the model asked for" in said] == permits
+
+
+@pytest.mark.parametrize(
+    ("speaker", "found"),
+    [
+        ("", []),
+        ("anna, user", []),
+        ('anna, user, called "owner"', []),
+        ("owner, owner", ["a message that the model was told somebody else had said"]),
+        ("anna, users", ["a message that the model was told somebody else had said"]),
+        ("anna", ["a message that the model was told somebody else had said"]),
+    ],
+)
+def test_a_message_that_the_model_was_told_somebody_else_had_said_is_found(speaker: str, found: list[str]) -> None:
+    message = UserMessageFact(
+        text="hi", principal="anna", role="user", sender="7", sender_name="", platform_id="p", speaker=speaker
+    )
+    assert list(Replay(SESSION).step(0, message)) == found
