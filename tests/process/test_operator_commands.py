@@ -22,9 +22,13 @@ from wirken import __version__
 from wirken.cli.gateway import Gateway, connected
 from wirken.config import default
 from wirken.config.paths import Paths
+from wirken.domain.events import ApprovalRefused
+from wirken.domain.ids import OPERATIONS
 from wirken.ipc.calls.operator import ApprovalRow
 from wirken.ipc.frames import Asked, Inbound, Over, Row
 from wirken.ipc.link import unpack
+from wirken.record.canonical import decode
+from wirken.record.reader import RecordReader
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +106,20 @@ async def test_a_script_approves_exactly_the_call_that_it_saw(up: dict[str, str]
     assert b'"kind":"permission_approved"' in rows
     assert row.lease.encode() in rows
     late = await called(up, "approvals", "approve", row.approval, "--yes", "--lease", row.lease)
-    assert (late.returncode, "No open question" in late.stderr) == (1, True)
+    assert (late.returncode, "not open any more: it was allowed once" in late.stderr) == (1, True)
+    late = await called(up, "approvals", "deny", row.approval)
+    assert (late.returncode, "not open any more: it was allowed once" in late.stderr) == (1, True)
+    made_up = await called(up, "approvals", "deny", "no-such-question")
+    assert (made_up.returncode, "not open any more" in made_up.stderr) == (1, True)
+    reader = RecordReader(Paths(Path(up["WIRKEN_DATA_DIR"])).audit_db)
+    with contextlib.closing(reader):
+        facts = [decode(stored.payload).fact for stored in reader.rows(OPERATIONS)]
+    refused = [fact.reason for fact in facts if isinstance(fact, ApprovalRefused)]
+    assert [reason.split(":")[0] for reason in refused] == [
+        "The answer is for another call than the one that waits.",
+        "A Tier 3 call is approved once at a time; nothing is stored.",
+        *["This question is not open any more"] * 3,
+    ]
 
 
 async def test_a_person_sees_the_exact_call_before_the_question(up: dict[str, str]) -> None:

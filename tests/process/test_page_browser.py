@@ -179,6 +179,8 @@ async def test_the_page_makes_the_same_characters_visible_as_the_terminal(tmp_pa
         "\u200b\ufeff\u2028\u2029",
         "a\n\tb",
         "\U000e0001\ue000",
+        "a\U00016fe4\U0001d159\U00013441",
+        "a" + "\u0301" * 9 + "b\u0301\u034f\u0301\u20dd\u0301\u0301",
     ]
     async with browsing(tmp_path, echo) as (_, tab, _complaints):
         mine = await tab.evaluate(

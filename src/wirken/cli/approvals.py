@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from wirken.cli import approving, daemon, gateway, prompting
 from wirken.cli.output import Output, plain
 from wirken.config.paths import Paths, data_dir
 from wirken.domain.errors import Refused, UsageError
+from wirken.domain.text import unpadded
 from wirken.ipc.calls.operator import (
     Acknowledged,
     AnswerApproval,
@@ -96,10 +98,12 @@ def approve_command(
         raise UsageError("--yes needs --lease: a script approves exactly the call that it saw.")
     if remember and for_session:
         raise UsageError("--remember and --for-session exclude each other.")
-    row = _named(_pending(paths), approval)
-    if lease is not None and lease.lower() != row.lease:
-        raise OtherCall("The call that waits has another SHA-256.")
     choice: Choice = "30d" if remember else "session" if for_session else "once"
+    row = _to_answer(paths, approval, choice)
+    if lease is not None and lease.lower() != row.lease:
+        with contextlib.suppress(Refused):  # the gateway refuses it as well, and has it on record
+            _put(paths, row.approval, lease, choice, "")
+        raise OtherCall("The call that waits has another SHA-256.")
     if not yes and not _agreed(row, choice):
         out.note("Nothing was answered.")
         return 1
@@ -126,7 +130,7 @@ def watch_command() -> None:
 def deny_command(approval: str, reason: str, as_json: bool) -> None:
     """Refuse a call."""
     paths, out = _here(as_json)
-    row = _named(_pending(paths), approval)
+    row = _to_answer(paths, approval, "deny")
     _answer(paths, row, "deny", reason)
     out.show({"approval": row.approval, "choice": "deny", "lease": row.lease}, ["Refused."])
 
@@ -143,8 +147,20 @@ def _agreed(row: ApprovalRow, choice: Choice) -> bool:
 
 def _answer(paths: Paths, row: ApprovalRow, choice: Choice, reason: str) -> None:
     """Answer for the call that was shown: the lease goes with the answer, and the gateway compares."""
-    given = AnswerApproval(approval=row.approval, lease=row.lease, choice=choice, reason=reason)
+    _put(paths, row.approval, row.lease, choice, reason)
+
+
+def _put(paths: Paths, approval: str, lease: str, choice: Choice, reason: str) -> None:
+    given = AnswerApproval(approval=approval, lease=lease, choice=choice, reason=reason)
     gateway.ask(paths.operator_socket, given, Acknowledged)
+
+
+def _to_answer(paths: Paths, text: str, choice: Choice) -> ApprovalRow:
+    """Return the question that is meant. Where none is open, the gateway says what became of it, on record."""
+    rows = _pending(paths)
+    if text and not any(row.approval.startswith(text) for row in rows):
+        _put(paths, text, "", choice, "")  # without a lease, so that it cannot count
+    return _named(rows, text)
 
 
 def _pending(paths: Paths) -> tuple[ApprovalRow, ...]:
@@ -165,7 +181,9 @@ def _left(row: ApprovalRow, now: int) -> int:
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= _COMMAND else f"{text[:_COMMAND]}…"
+    """Return the beginning of a command, and how much is left out; one that says so of itself is shown otherwise."""
+    plain = unpadded(text)
+    return plain if len(plain) <= _COMMAND else f"{plain[:_COMMAND]} «{len(plain) - _COMMAND} more»"
 
 
 def _here(as_json: bool) -> tuple[Paths, Output]:

@@ -27,7 +27,10 @@ class Installed:
         if not name or "\0" in word or ("/" in word and folder not in _FOLDERS):
             return None
         for place in (folder,) if folder else _FOLDERS:
-            path = os.path.realpath(os.path.join(self._root + place, name))
+            found = os.path.join(self._root + place, name)
+            if not os.path.lexists(found):  # one system call; to follow all links of a path takes one for each part
+                continue
+            path = os.path.realpath(found)
             if os.path.isfile(path) or path.startswith("/etc/alternatives/"):
                 return path.removeprefix(self._root)
         return None

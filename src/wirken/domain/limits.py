@@ -26,6 +26,7 @@ ARGUMENTS: Final = 1 * 2**20  # bytes of one tool call's arguments; the largest 
 PLATFORM_ID: Final = 256  # characters of a platform's message id
 SENDER_NAME: Final = 128  # characters of a displayed sender name
 SENDER_ID: Final = 256  # characters of a platform's id of an account; the longest known (Matrix) has 255
+MARKS: Final = 4  # marks drawn over one sign; no language needs more, and a tower of them covers other lines
 SENTENCE: Final = 2 * 1024  # bytes of a sentence that another process or a person gives as the reason of something
 TOOL_NAME: Final = 128  # characters of the name of a tool that a model asks for; ours have 10
 STOP_REASON: Final = 64  # characters of a provider's word for why an answer ended

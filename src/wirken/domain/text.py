@@ -16,7 +16,21 @@ _UNSEEN: Final = frozenset(
     map(
         chr,
         (
-            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180F, 0x2800, 0x3164, 0xFFA0),
+            *(
+                0x034F,
+                0x115F,
+                0x1160,
+                0x17B4,
+                0x17B5,
+                0x180F,
+                0x2800,
+                0x3164,
+                0xFFA0,
+                0x13441,
+                0x13442,
+                0x16FE4,
+                0x1D159,
+            ),
             *range(0x180B, 0x180E),
             *range(0xFE00, 0xFE10),
             *range(0xE0100, 0xE01F0),
@@ -24,7 +38,10 @@ _UNSEEN: Final = frozenset(
     )
 )
 """Letters, marks and symbols that draw nothing: Default_Ignorable_Code_Point (Unicode Standard, 5.21) outside the
-categories above, and the blank Braille pattern. A text can be hidden in them."""
+categories above, and the blank signs of Braille, hieroglyphs, Khitan and music. A text can be hidden in them."""
+
+_MARKS: Final = frozenset({"Mn", "Me"})
+"""Categories of marks that are drawn over the sign before them."""
 
 _BLANK: Final = "[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 _PADDING: Final = re.compile(f"(?P<lines>\n(?:{_BLANK}*\n){{3,}})|(?P<blanks>{_BLANK}{{3,}})|(?P<mark>[«»])")
@@ -38,14 +55,18 @@ def shown(text: str, *, keep_newlines: bool = False) -> str:
     """Return `text` with every character that could deceive a reader as a visible escape.
 
     Control, format (bidirectional and zero-width), blank, surrogate, private and unassigned characters become
-    `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN`. With `keep_newlines`, line feeds, tabs and emoji selectors stay.
+    `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN`, and so do marks beyond `limits.MARKS` on one sign, which would be drawn over
+    other lines. With `keep_newlines`, line feeds, tabs and emoji selectors stay.
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        _escaped(character) if _deceives(character) and not (keep_newlines and character in _RUNNING) else character
-        for character in text
-    )
+    pieces: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in _MARKS else 0
+        hidden = _deceives(character) and not (keep_newlines and character in _RUNNING)
+        pieces.append(_escaped(character) if hidden or marks > limits.MARKS else character)
+    return "".join(pieces)
 
 
 def unpadded(text: str) -> str:

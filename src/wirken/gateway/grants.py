@@ -6,11 +6,22 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wirken.domain import limits
+from wirken.domain import limits, people
 from wirken.domain.clock import Clock
 from wirken.domain.errors import Refused, UsageError
 from wirken.domain.events import GrantRevoked, PermissionApproved, Trust
-from wirken.domain.ids import OPERATIONS, OWNER, ActionKey, AgentId, ChannelId, PrincipalId, SessionId, parse_session
+from wirken.domain.ids import (
+    OPERATIONS,
+    OWNER,
+    ActionKey,
+    AgentId,
+    ChannelId,
+    PrincipalId,
+    SessionId,
+    agent_id,
+    channel_id,
+    parse_session,
+)
 from wirken.gateway.log import AuditLog
 from wirken.gateway.sessions import Sessions
 from wirken.gateway.store import Holder, StateStore
@@ -59,10 +70,13 @@ class Grants:
         )
 
     async def _approve(self, question: ask.ApproveGrant) -> ask.Acknowledged:
-        holder, key = _holder(question), ActionKey(question.action_key)
+        holder, key = _somebody(question), ActionKey(question.action_key)
         judged = shell_key(key)
         if judged != key:
             raise Refused(f"No call has the key {key}; that command's is {judged}.")
+        if not keys.is_possible(key) and not key.startswith("shell::") and key != "shell:":
+            hint = "There are no patterns; `wirken permissions explain` shows the keys of a call."
+            raise Refused("No call has this key.", hint=hint)
         if not keys.may_be_remembered(key):
             raise Refused("This key is Tier 3: it is asked for every time and never stored.")
         lifetime = question.seconds or limits.GRANT_LIFETIME
@@ -130,9 +144,15 @@ class Grants:
 def shell_key(key: ActionKey) -> ActionKey:
     """Return the key that calls of a command have: `shell:python` for `shell:python3`; any other key as it is."""
     kind, _, name = key.partition(":")
-    if kind != "shell" or not name or name.startswith((":", "./")):
+    if kind != "shell" or not keys.is_possible(key):
         return key
-    return ActionKey(f"shell:{verb(name)}")
+    return ActionKey(keys.of_program(verb(name), name))
+
+
+def _somebody(question: ask.ApproveGrant) -> Holder:
+    """Return whom a grant is for. Raises `BadIdentifier` for a name that nobody can bear."""
+    named = people.person(question.principal, people.Role.OWNER)  # any name is an owner's
+    return Holder(agent_id(question.agent), named.principal, channel_id(question.channel))
 
 
 def _holder(question: ask.ApproveGrant | ask.RevokeGrant) -> Holder:

@@ -100,10 +100,7 @@ class _Judge:
         if piped and name in rules.READS_CODE:
             found.doubt(f"`{name}` runs what comes out of a pipe.")
         if found.said == said:
-            own = (
-                "runs in the sandbox, with the workspace writable" if opened is None else "is judged, and what it runs"
-            )
-            found.asks(Tier.TWO, f"`{name}` {own}.")
+            found.asks(Tier.TWO, f"`{name}` {_does(name, opened)}.")
 
     def _own_program(self, path: str) -> bool:
         """Judge a program file that the model may have written itself; False where its path is uncertain."""
@@ -116,7 +113,8 @@ class _Judge:
 
     def _runs_any_code(self, name: str, why: str = "") -> None:
         why = why or f"`{name}` can run any code or another program, "
-        if self.place.network != "none" or self.place.read_only:
+        place = self.place
+        if place.network != "none" or place.read_only or place.hosts or place.outside:
             self.findings.asks(Tier.THREE, f"{why}and this sandbox reaches more than the workspace.")
         else:
             self.findings.asks(Tier.TWO, f"{why}and your yes covers any code in that sandbox.")
@@ -193,6 +191,15 @@ class _Judge:
 
 _PLAIN: Final = "plain"
 _STEERS: Final = "It names a file that steers the agent or your own tools."
+
+
+def _does(name: str, opened: Opened | None) -> str:
+    """Return what a person says yes to, of a program that is not remarkable."""
+    if opened is not None:
+        return "is judged, and what it runs"
+    if name in rules.EXEC_OPTIONS:
+        return "runs in the sandbox; a lasting yes also covers its options that run any code there"
+    return "runs in the sandbox, with the workspace writable"
 
 
 def _kind(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from wirken.permissions import paths
-from wirken.permissions.programs.verbs import is_installed, verb
+from wirken.permissions.programs.verbs import is_installed, is_ordinary, verb
 from wirken.permissions.rules import DESTRUCTIVE, HIGH_RISK, OPAQUE
 
 DYNAMIC_KEY: Final = "shell::dynamic:"
@@ -30,9 +30,14 @@ def may_be_remembered(key: str) -> bool:
     kind, _, name = key.partition(":")
     if kind == "file":
         return paths.is_plain_outside(name)
-    if kind != "shell" or not name or name.startswith(":"):
-        return False
-    return verb(name) not in _ALWAYS_ASKED
+    return kind == "shell" and is_possible(key) and verb(name) not in _ALWAYS_ASKED
+
+
+def is_possible(key: str) -> bool:
+    """Can a call have this key, if it is one of a command? `shell:*` is no key: there are no patterns."""
+    kind, _, name = key.partition(":")
+    parts = name.removeprefix("./").removeprefix("/").split("/")
+    return kind != "shell" or name == ":" or all(is_ordinary(part) and part not in (".", "..", ":") for part in parts)
 
 
 def of_program(name: str, word: str) -> str:

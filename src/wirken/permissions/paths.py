@@ -11,7 +11,7 @@ import posixpath
 import re
 from typing import Final
 
-from wirken.permissions.shell.words import UNKNOWN, could_be
+from wirken.permissions.shell.words import UNKNOWN, could_be_one
 
 SANDBOX_ROOT = "/workspace"
 """Where a command sees its workspace; the file tools take it as another name of the workspace."""
@@ -44,6 +44,8 @@ CREDENTIAL_NAMES: Final = frozenset(
 CREDENTIAL_ENDINGS: Final = (
     *(".pem", ".key", ".p12", ".pfx", ".kdbx", ".keystore", ".jks", ".age", ".ppk", ".ovpn", ".env"),
 )
+
+_ENDINGS: Final = tuple(f"*{ending}" for ending in CREDENTIAL_ENDINGS)
 
 _OWN: Final = (SANDBOX_ROOT, "/tmp", "/dev/shm")  # noqa: S108  # the sandbox's own
 """Folders that a sandbox may write; all but the workspace are its own and vanish with it."""
@@ -156,13 +158,12 @@ def _parts(path: str) -> list[str]:
 
 
 def _any_of(part: str, names: frozenset[str]) -> bool:
-    return part in names if UNKNOWN not in part else any(could_be(part, name) for name in names)
+    return part in names if UNKNOWN not in part else could_be_one(part, names)
 
 
 def _is_credential(part: str) -> bool:
     if UNKNOWN in part:
-        endings = any(could_be(part, f"*{ending}") for ending in CREDENTIAL_ENDINGS)
-        return endings or part.startswith(".env.") or _any_of(part, CREDENTIAL_NAMES)
+        return could_be_one(part, _ENDINGS) or part.startswith(".env.") or _any_of(part, CREDENTIAL_NAMES)
     if part in CREDENTIAL_NAMES or part.startswith(".env."):
         return True
     return part.endswith(CREDENTIAL_ENDINGS) and part != "process.env"

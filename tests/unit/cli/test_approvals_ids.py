@@ -34,7 +34,8 @@ def test_an_id_is_found_by_its_beginning_if_only_one_begins_so() -> None:
 
 def test_the_list_says_where_it_leaves_something_out() -> None:
     assert _clipped("x" * 100) == "x" * 100
-    assert _clipped("x" * 101) == "x" * 100 + "…"
+    assert _clipped("x" * 101) == "x" * 100 + " «1 more»"
+    assert _clipped("ls «3 more»") == "ls \\xab3 more\\xbb"
 
 
 def test_a_line_without_its_styles() -> None:

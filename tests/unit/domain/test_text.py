@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from wirken.domain import limits
 from wirken.domain.text import brief, clean, clip, decoded, quoted, shown, unpadded
 
 # Default_Ignorable_Code_Point, from Unicode's DerivedCoreProperties.txt, by hand: another list than the code's.
@@ -66,6 +67,10 @@ def test_showing_twice_changes_nothing_more(text: str) -> None:
         ("\U000e0041", "\\U000e0041"),
         ("a\U000e0101", "a\\U000e0101"),
         ("\u3164\u2800\u115f", "\\u3164\\u2800\\u115f"),
+        ("\U00016fe4\U0001d159", "\\U00016fe4\\U0001d159"),
+        ("a" + "\u0301" * limits.MARKS + "b", "a" + "\u0301" * limits.MARKS + "b"),
+        ("a" + "\u0301" * (limits.MARKS + 2), "a" + "\u0301" * limits.MARKS + "\\u0301" * 2),
+        ("a\u20dd" * 9, "a\u20dd" * 9),
         ("\ud800", "\\ud800"),
         ("héllo wörld 漢字 🐈", "héllo wörld 漢字 🐈"),
         ("", ""),

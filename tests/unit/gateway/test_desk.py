@@ -199,6 +199,25 @@ async def test_grants_are_rows_first_and_tier_3_is_never_stored(tmp_path: Path) 
         assert kinds[3:] == ["permission_approved", "attestation", "grant_revoked", "attestation"]
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"action_key": "shell:*"}, "No call has this key"),
+        ({"action_key": "shell:l\u200bs"}, "No call has this key"),
+        ({"principal": ""}, "name cannot be used"),
+        ({"principal": "x\x1b[2J"}, "name cannot be used"),
+        ({"agent": "No One"}, "agent name cannot be used"),
+        ({"channel": ""}, "channel name cannot be used"),
+    ],
+)
+async def test_what_can_serve_no_call_is_no_grant(tmp_path: Path, change: dict[str, str], says: str) -> None:
+    async with both(tmp_path) as (at, operator, _):
+        approve = ask.ApproveGrant("default", "owner", "terminal", "shell:ls")
+        with pytest.raises(WirkenError, match=says):
+            await operator.call(msgspec.structs.replace(approve, **change), ask.Acknowledged)
+        assert at.house.store.grants(0) == []
+
+
 async def test_a_grant_serves_its_channel_only(tmp_path: Path) -> None:
     script = calls(LS), says("done"), calls(LS), says("done")
     async with both(tmp_path, *script) as (at, operator, _):

@@ -11,7 +11,7 @@ from tests.support.calls import argv, call, command
 from tests.support.programs import SomePrograms
 
 from wirken.domain import limits
-from wirken.domain.actions import Allowed, NeedsApproval, Place, Tier, Verdict
+from wirken.domain.actions import Allowed, NeedsApproval, Outside, Place, Tier, Verdict
 from wirken.domain.ids import ActionKey
 from wirken.permissions.decide import Granted, classify, decide
 from wirken.permissions.findings import Classified
@@ -187,7 +187,15 @@ def test_reasons_are_told_once_the_weightiest_first_and_not_without_end() -> Non
     assert len(many.keys) == 101
 
 
-@pytest.mark.parametrize("reaches", [Place("/work", "bubblewrap", read_only=("/srv",))])
+@pytest.mark.parametrize(
+    "reaches",
+    [
+        Place("/work", "bubblewrap", read_only=("/srv",)),
+        Place("/work", "bubblewrap", network="ask"),
+        Place("/work", "bubblewrap", hosts=("example.com",)),
+        Place("/work", "bubblewrap", outside=(Outside("/srv/x"),)),
+    ],
+)
 def test_any_code_is_tier_3_where_the_sandbox_reaches_more_than_the_workspace(reaches: Place) -> None:
     for name in ("python", "make", "./x", "awk"):
         one = argv(name, "x")
@@ -260,3 +268,8 @@ def test_without_a_grant_tier_2_asks_and_tells_the_reasons() -> None:
     assert isinstance(verdict, NeedsApproval)
     assert (verdict.tier, verdict.keys) == (Tier.TWO, ("shell:ls",))
     assert verdict.reasons
+
+
+def test_the_question_about_a_program_with_options_that_run_code_says_that_a_lasting_yes_covers_them() -> None:
+    assert "options that run any code" in " ".join(classify(command("tar cf x.tar .")).reasons)
+    assert "any code" in " ".join(classify(command("tar cf x.tar --to-command=x")).reasons)

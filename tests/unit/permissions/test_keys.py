@@ -5,10 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wirken.permissions import rules
-from wirken.permissions.keys import may_be_remembered, of_program
+from wirken.permissions.keys import is_possible, may_be_remembered, of_program
 
 
-@pytest.mark.parametrize("key", ["shell:ls", "shell:python", "shell:./build.sh", "shell:sh", "file:/etc/passwd"])
+@pytest.mark.parametrize(
+    "key",
+    ["shell:ls", "shell:python", "shell:./build.sh", "shell:/opt/x/ls", "shell::", "shell:sh", "file:/etc/passwd"],
+)
 def test_a_tier_2_action_may_be_remembered(key: str) -> None:
     assert may_be_remembered(key)
 
@@ -37,6 +40,11 @@ def test_a_tier_2_action_may_be_remembered(key: str) -> None:
         "file:/home/x/.ssh/id_rsa",
         "file:*/../x",
         "file:",
+        "shell:*",
+        "shell:a b",
+        "shell:l\u200bs",
+        "shell:../x",
+        "shell:./",
         "network:example.com",
         "mcp:a/b",
         "tool:x",
@@ -68,3 +76,8 @@ def test_a_file_has_its_path_for_a_key_so_that_no_grant_for_an_installed_program
     name: str, word: str, key: str
 ) -> None:
     assert of_program(name, word) == key
+
+
+@pytest.mark.parametrize("key", ["shell:*", "shell:l?", "shell:a b", "shell:\x1b[2J", "shell:l\u200bs", "shell:./../x"])
+def test_a_pattern_or_what_no_program_is_called_is_no_calls_key(key: str) -> None:
+    assert not is_possible(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -102,16 +103,22 @@ def could_be(pattern: str, name: str) -> bool:
 
     A pattern of which less than two letters are known, and no dot in front, says nothing.
     """
-    ending = name[1:] if name.startswith("*") else ""
+    return could_be_one(pattern, (name,))
+
+
+def could_be_one(pattern: str, names: Collection[str]) -> bool:
+    """As `could_be`, for any of `names`; the pattern is taken apart once."""
     if UNKNOWN not in pattern:
-        return pattern.endswith(ending) if ending else pattern == name
-    known = pattern.replace(UNKNOWN, "")
-    if len(known) < 2 and not pattern.startswith("."):
+        return any(pattern.endswith(name[1:]) if name.startswith("*") else pattern == name for name in names)
+    if len(pattern.replace(UNKNOWN, "")) < 2 and not pattern.startswith("."):
         return False
-    if ending:
-        tail = pattern.rsplit(UNKNOWN, 1)[-1]
-        return tail.endswith(ending) or (len(tail) > 1 and ending.endswith(tail))
-    return _in_order(pattern.split(UNKNOWN), name)
+    pieces = pattern.split(UNKNOWN)
+    tail = pieces[-1]
+    return any(_ends_so(tail, name[1:]) if name.startswith("*") else _in_order(pieces, name) for name in names)
+
+
+def _ends_so(tail: str, ending: str) -> bool:
+    return tail.endswith(ending) or (len(tail) > 1 and ending.endswith(tail))
 
 
 def _in_order(pieces: list[str], name: str) -> bool:

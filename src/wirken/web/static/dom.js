@@ -17,7 +17,8 @@ export function el(name, attributes = {}, ...children) {
 // The same characters as domain/text.py `shown`: what moves a cursor, reorders text, is invisible or has no shape.
 const HIDDEN = new RegExp("[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Co}\\p{Cn}\\p{Zl}\\p{Zp}" +
   "\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0" +
-  "\\u{e0100}-\\u{e01ef}]", "gu");
+  "\\u{13441}\\u{13442}\\u{16fe4}\\u{1d159}\\u{e0100}-\\u{e01ef}]" +
+  "|(?<=[\\p{Mn}\\p{Me}]{4})[\\p{Mn}\\p{Me}]", "gu"); // limits.MARKS: a tower of marks covers other lines
 const RUNNING = "\n\t\ufe0f"; // what running text may keep; the last gives the sign before it its colour
 
 function escaped(character) {
