@@ -25,6 +25,8 @@ _PIPE: Final = re.compile(r"\|(?!\|)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNS: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _ASSIGNS_OTHERWISE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\+=|\[)")
+_COMPARES: Final = re.compile(r"\s=[=~](?=\s)")
+"""The other reader takes this for a test that goes on, in some contexts only; it is a doubt in all of them."""
 _FUNCTION: Final = re.compile(r"[ \t]*\([ \t]*\)")
 
 
@@ -232,6 +234,9 @@ def _simple(reading: Reading) -> None:
             return
     if reading.peek() == "(" or reading.at == start:
         raise NotPlain("A bracket or an operator stands where a command begins or goes on.")
+    compares = _COMPARES.search(reading.text, start, reading.at)
+    if compares is not None and any(reading.text.find(sign, compares.end(), reading.at) >= 0 for sign in "<>"):
+        raise NotPlain("A sign of comparison stands before a redirection.")
     reading.add(Command(tuple(words), tuple(assigned), tuple(files), reading.piped, at))
 
 

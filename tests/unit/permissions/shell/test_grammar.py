@@ -64,6 +64,13 @@ def test_the_words_of_a_simple_command_are_those_that_sh_passes_on(text: str) ->
     assert ran.stdout.decode().split("\0")[:-1] == [word.text for word in reading.commands[0].words]
 
 
+@pytest.mark.parametrize("text", ["cp a == >x", "[ a =~ b ] <x", "cp == \\\n2>&1"])
+def test_a_comparison_before_a_redirection_is_a_doubt_in_every_context(text: str) -> None:
+    for context in ("{}", "f() ({}); f", "$({})", "if true; then {}; fi"):
+        assert problem(context.format(text))
+    assert not problem("[ a == b ] && cp x y >z")
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
