@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 from wirken.domain import limits
@@ -45,7 +46,6 @@ _MARKS: Final = frozenset({"Mn", "Me"})
 
 _BLANK: Final = "[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 _PADDING: Final = re.compile(f"(?P<lines>\n(?:{_BLANK}*\n){{3,}})|(?P<blanks>{_BLANK}{{3,}})|(?P<mark>[«»])")
-_NOT_PLAIN: Final = re.compile("[^ -~]")
 
 _RUNNING: Final = "\n\t\ufe0f"
 """What running text may keep: line feeds, tabs, and the selector that gives the sign before it its colour."""
@@ -60,13 +60,8 @@ def shown(text: str, *, keep_newlines: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    pieces: list[str] = []
-    marks = 0
-    for character in text:
-        marks = marks + 1 if unicodedata.category(character) in _MARKS else 0
-        hidden = _deceives(character) and not (keep_newlines and character in _RUNNING)
-        pieces.append(_escaped(character) if hidden or marks > limits.MARKS else character)
-    return "".join(pieces)
+    kept = _RUNNING if keep_newlines else ""
+    return "".join(_escaped(character) if hidden else character for character, hidden in _looked_at(text, kept))
 
 
 def unpadded(text: str) -> str:
@@ -83,7 +78,9 @@ def shown_json(document: str) -> str:
 
     `document` is valid JSON without blanks other than spaces between its values.
     """
-    return _NOT_PLAIN.sub(_json_escaped, document)
+    if document.isascii() and document.isprintable():
+        return document
+    return "".join(_json_escaped(character) if hidden else character for character, hidden in _looked_at(document))
 
 
 def brief(text: str, limit: int = limits.SENTENCE) -> str:
@@ -136,10 +133,15 @@ def _counted(found: re.Match[str]) -> str:
             return f"«{len(whole)} blanks»"
 
 
-def _json_escaped(found: re.Match[str]) -> str:
-    character = found[0]
-    if not _deceives(character):
-        return character
+def _looked_at(text: str, kept: str = "") -> Iterator[tuple[str, bool]]:
+    """Yield each character of `text`, and whether it may deceive a reader; those of `kept` may not."""
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in _MARKS else 0
+        yield character, marks > limits.MARKS or (_deceives(character) and character not in kept)
+
+
+def _json_escaped(character: str) -> str:
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
