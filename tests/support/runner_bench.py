@@ -1,7 +1,8 @@
 """A runner without its socket, for tests: a call per line on standard input, its answer on standard output.
 
 Runs inside the view of `tests.support.walled`. Requests are JSON objects: `{"id", "do": "run", "tool", "arguments",
-"read_only"?}`, `{"do": "cancel", "id"}`, `{"do": "stop"}`, `{"id", "do": "status"}`, `{"id", "do": "time", "count"}`.
+"read_only"?, "network"?}`, `{"do": "cancel", "id"}`, `{"do": "stop"}`, `{"id", "do": "status"}`, `{"id", "do": "time",
+"count"}`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 
 import msgspec
 
-from wirken.domain.actions import CanonicalCall, Place
+from wirken.domain.actions import CanonicalCall, NetworkMode, Place
 from wirken.domain.ids import AgentId, ChannelId, PrincipalId, SessionId
 from wirken.ipc.calls.runner import Run, WirePermit
 from wirken.runner.assemble import Host, Options, assembled
@@ -34,7 +35,7 @@ class Bench:
         self._seq = 0
         self._tasks: dict[int, asyncio.Task[dict[str, object]]] = {}
 
-    def question(self, tool: str, arguments: str, read_only: list[str]) -> Run:
+    def question(self, tool: str, arguments: str, read_only: list[str], network: NetworkMode = "none") -> Run:
         self._seq += 1
         call = CanonicalCall(
             tool=tool,
@@ -43,7 +44,7 @@ class Bench:
             session=SESSION,
             principal=PrincipalId("owner"),
             channel=ChannelId("terminal"),
-            place=Place(workspace=self._workspace, sandbox="bubblewrap", read_only=tuple(read_only)),
+            place=Place(self._workspace, "bubblewrap", network, tuple(read_only)),
         )
         return Run(permit=WirePermit(SESSION, self._seq, call.digest()), call=call.canonical())
 
@@ -65,7 +66,8 @@ class Bench:
             return await self._timed(int(str(request["count"])))
         folders = request.get("read_only", [])
         assert isinstance(folders, list)
-        question = self.question(str(request["tool"]), str(request["arguments"]), folders)
+        network: NetworkMode = "open" if request.get("network") else "none"
+        question = self.question(str(request["tool"]), str(request["arguments"]), folders, network)
         return dict(msgspec.to_builtins(await self._tools.run(question)))
 
     async def _timed(self, count: int) -> dict[str, object]:
@@ -98,7 +100,7 @@ async def main() -> None:
     options = json.loads(sys.argv[1])
     machine = os.uname()
     host = Host(machine.machine, machine.release, os.geteuid())
-    wanted = Options((options["workspace"],), tuple(options["read_only"]), tuple(options["cgroups"]))
+    wanted = Options((options["workspace"],), tuple(options["read_only"]), tuple(options["cgroups"]), options["relay"])
     with assembled(wanted, host, lambda: secrets.token_hex(8)) as tools:
         bench = Bench(tools, options["workspace"])
         reader = asyncio.StreamReader(limit=2**24)

@@ -52,14 +52,20 @@ class Client:
             self._answers[line.pop("id", 0)] = line
         return self._answers.pop(number)
 
-    def start(self, tool: str, read_only: tuple[str, ...] = (), **arguments: object) -> int:
-        return self.send(do="run", tool=tool, arguments=json.dumps(arguments), read_only=list(read_only))
+    def start(self, tool: str, read_only: tuple[str, ...] = (), network: bool = False, **arguments: object) -> int:
+        text = json.dumps(arguments)
+        return self.send(do="run", tool=tool, arguments=text, read_only=list(read_only), network=network)
 
     def run(self, tool: str, read_only: tuple[str, ...] = (), **arguments: object) -> Ran:
-        return msgspec.convert(self.answer(self.start(tool, read_only, **arguments)), Ran)
+        return msgspec.convert(self.answer(self.start(tool, read_only, False, **arguments)), Ran)
 
     def sh(self, command: str, timeout: float = 30) -> Ran:
         return self.run("exec", command=command, timeout=timeout)
+
+    def online(self, command: str, read_only: tuple[str, ...] = (), timeout: float = 60) -> Ran:
+        """Run a command that was granted a network."""
+        number = self.start("exec", read_only, True, command=command, timeout=timeout)
+        return msgspec.convert(self.answer(number), Ran)
 
     def status(self) -> SandboxReport:
         return msgspec.convert(self.answer(self.send(do="status")), SandboxReport)
@@ -82,14 +88,15 @@ def runner(
     limits: Literal["cgroup", "watchdog"],
     read_only: tuple[str, ...] = (),
     view: tuple[str, ...] = (),
+    relay: Path | None = None,
 ) -> Iterator[Client]:
     """Start a runner whose workspace is `folder`/workspace; `limits` says whether it is given cgroups.
 
-    `view` are further arguments of the view it starts in.
+    `view` are further arguments of the view it starts in; `relay` is the socket its commands reach out through.
     """
     given = delegate.delegate(os.getpid(), *service_ids()) if limits == "cgroup" else delegate.NOTHING
     try:
-        with _started(folder, given, read_only, view) as client:
+        with _started(folder, given, read_only, view, relay) as client:
             yield client
     finally:
         delegate.remove(given, os.getpid())
@@ -97,16 +104,22 @@ def runner(
 
 @contextmanager
 def _started(
-    folder: Path, given: delegate.Delegation, read_only: tuple[str, ...], view: tuple[str, ...]
+    folder: Path,
+    given: delegate.Delegation,
+    read_only: tuple[str, ...],
+    view: tuple[str, ...],
+    relay: Path | None,
 ) -> Iterator[Client]:
     workspace = owned(folder / "workspace")
     options = {
         "workspace": str(workspace),
         "read_only": list(read_only),
         "cgroups": [value for _, value in given.options],
+        "relay": str(relay or ""),
     }
     program = [str(REPOSITORY / "tests/support/runner_bench.py"), json.dumps(options)]
-    line = walled(program, writable=[str(workspace), *given.binds], readable=read_only, extra=view)
+    shown = (*read_only, *([str(relay)] if relay else []))
+    line = walled(program, writable=[str(workspace), *given.binds], readable=shown, extra=view)
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         client = Client(process, workspace, given.kind)
         assert client.answer(0) == {"ready": True}

@@ -49,7 +49,7 @@ ROLES: Final[dict[str, Role]] = {
         Role(
             RUNNER,
             sockets=("gateway.sock",),
-            system=("/etc/alternatives",),
+            system=("/etc/alternatives", *CERTIFICATES),
             workspaces=True,
             dials=True,
         ),

@@ -129,6 +129,17 @@ EXEC_WATCH: Final = 0.05  # seconds between looks of the watchdog; a hog fills a
 EXEC_WATCH_CGROUP: Final = 0.25  # seconds between looks at a cgroup, where the kernel holds the limit itself
 PERMITS_REMEMBERED: Final = 4096  # permits the runner remembers having used, so that none runs twice
 
+# --- a sandbox's way out ----------------------------------------------------------------------------
+EGRESS_PORT: Final = 3128  # on a granted sandbox's own loopback; the usual number of a proxy
+EGRESS_CONNECTIONS: Final = 32  # of one command at once, more wait; npm makes 15, and 8 commands share 1024 descriptors
+EGRESS_BACKLOG: Final = 64  # connections of one command that the kernel lets wait
+EGRESS_HATCH: Final = 10.0  # seconds to make the listener in a sandbox; it takes 20 ms, more on a loaded machine
+EGRESS_RETRY: Final = 0.05  # seconds before accepting again where the kernel could not; descriptors are short then
+EGRESS_TABLE: Final = 256 * 1024  # bytes read of a sandbox's table of sockets: 1700 of them, in 1 ms
+EGRESS_LINKS: Final = 4096  # open files looked at to find out which program connects; 10 ms at the worst
+EGRESS_PROGRAM: Final = 128  # bytes of that program's name
+PUMP: Final = 64 * 1024  # bytes carried at once from one connection to another
+
 # --- files ------------------------------------------------------------------------------------------
 FILE_READ: Final = 256 * 1024  # bytes one read_file returns; a model cannot use more at once
 FILE_WRITE: Final = 1 * 2**20  # bytes one write_file takes

@@ -21,6 +21,7 @@ def main() -> int:
     parser = options("runner")
     for name in ("--workspace", "--read-only", "--cgroup"):
         parser.add_argument(name, action="append", default=[])
+    parser.add_argument("--relay-socket", default="")
     chosen = parser.parse_args()
     logging.basicConfig(format="runner: %(levelname)s %(message)s", level=logging.WARNING)
     try:
@@ -33,7 +34,7 @@ def main() -> int:
 
 async def _serve(chosen: argparse.Namespace) -> None:
     lifeline = Lifeline(chosen.control_fd, chosen.vault_fd)
-    own = Options(tuple(chosen.workspace), tuple(chosen.read_only), tuple(chosen.cgroup))
+    own = Options(tuple(chosen.workspace), tuple(chosen.read_only), tuple(chosen.cgroup), chosen.relay_socket)
     machine = os.uname()
     host = Host(machine.machine, machine.release, os.geteuid())
     with assembled(own, host, lambda: secrets.token_hex(8)) as tools:

@@ -13,17 +13,20 @@ from wirken.confine import seccomp
 from wirken.domain.errors import SandboxUnavailable
 from wirken.runner import bubblewrap, cgroups
 from wirken.runner.commands import Commands
+from wirken.runner.egress import Egress
 from wirken.runner.probe import probe
 from wirken.runner.tools import Ground, Tools
 from wirken.runner.watchdog import Watchdog
 
 
 class Options(NamedTuple):
-    """The runner's own options, each as often as needed: `--workspace`, `--read-only`, `--cgroup`."""
+    """The runner's own options: `--workspace`, `--read-only`, `--cgroup` as often as needed, `--relay-socket`."""
 
     workspaces: tuple[str, ...]
     read_only: tuple[str, ...] = ()
     cgroups: tuple[str, ...] = ()
+    relay: str = ""
+    """The socket of outbound's relay for the runner; without it no command has a network."""
 
 
 class Host(NamedTuple):
@@ -57,7 +60,8 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
     base = host.scratch / f"wirken-runner-{token()}"
     base.mkdir(mode=0o700)
     try:
-        commands = Commands(bubblewrap.prepare(base, host.root), fences, program)
+        egress = Egress(options.relay, host.root / "proc")
+        commands = Commands(bubblewrap.prepare(base, host.root), fences, program, egress)
         ground = Ground(frozenset(options.workspaces), frozenset(options.read_only))
         yield Tools(ground, commands, functools.partial(probe, commands, base, host.root), token)
     finally:

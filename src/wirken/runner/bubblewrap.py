@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from wirken.domain import limits
+from wirken.runner.granted import Certificates, certificates, environment
 
 WORKSPACE: Final = "/workspace"
 READ_ONLY: Final = "/readonly"
@@ -45,6 +46,8 @@ class HostRoot(NamedTuple):
     """A directory that becomes /etc."""
     top: tuple[str, ...]
     """Arguments that make /bin, /lib and their like as the host has them."""
+    certificates: Certificates
+    """For commands with a network."""
 
 
 class Descriptors(NamedTuple):
@@ -61,7 +64,9 @@ def prepare(directory: Path, host: Path) -> HostRoot:
     etc.mkdir(mode=0o755)
     for name, text in (("passwd", PASSWD), ("group", GROUP), ("hosts", HOSTS), ("nsswitch.conf", NSSWITCH)):
         (etc / name).write_text(text)
-    (etc / "alternatives").mkdir(mode=0o755)
+    authorities = certificates(host)
+    for shown in ("/etc/alternatives", *(shown for _, shown in authorities.folders)):
+        (directory / shown[1:]).mkdir(mode=0o755, parents=True)  # where something is shown later
     for name in _FROM_HOST:
         with contextlib.suppress(OSError):  # most programs start without them
             (etc / name).write_bytes((host / "etc" / name).read_bytes())
@@ -72,7 +77,7 @@ def prepare(directory: Path, host: Path) -> HostRoot:
             top += ["--symlink", str(place.readlink()), f"/{name}"]
         elif place.is_dir():
             top += ["--ro-bind", f"/{name}", f"/{name}"]
-    return HostRoot(etc, tuple(top))
+    return HostRoot(etc, tuple(top), authorities)
 
 
 def shown_at(read_only: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -84,11 +89,18 @@ def shown_at(read_only: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def arguments(
-    root: HostRoot, workspace: str, read_only: tuple[str, ...], inherited: Descriptors, argv: tuple[str, ...]
+    root: HostRoot,
+    workspace: str,
+    read_only: tuple[str, ...],
+    inherited: Descriptors,
+    argv: tuple[str, ...],
+    *,
+    network: bool = False,
 ) -> list[str]:
     """Return the whole command line. `argv` is started byte for byte as given.
 
-    The root is made read-only last; everything that can be written has a size, except the workspace.
+    The root is made read-only last; everything that can be written has a size, except the workspace. With `network`
+    the command finds a proxy's address and the machine's CA certificates; its network stays a loopback of its own.
     """
     size = str(limits.EXEC_TMP)
     return [
@@ -103,7 +115,14 @@ def arguments(
         *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108  # made here
         *("--bind", workspace, WORKSPACE),
         *(text for source, place in shown_at(read_only) for text in ("--ro-bind", source, place)),
+        *(_granted(root.certificates) if network else ()),
         *("--remount-ro", "/", "--chdir", WORKSPACE),
         *("--json-status-fd", str(inherited.status), "--block-fd", str(inherited.gate)),
         *("--seccomp", str(inherited.filter), "--", *argv),
     ]
+
+
+def _granted(authorities: Certificates) -> tuple[str, ...]:
+    shown = (("--ro-bind", source, place) for source, place in authorities.folders)
+    variables = (("--setenv", name, value) for name, value in environment(authorities).items())
+    return tuple(word for option in (*shown, *variables) for word in option)

@@ -11,9 +11,11 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from wirken.domain import limits
 from wirken.domain.errors import SandboxUnavailable
+from wirken.ipc.calls.runner import WirePermit
 from wirken.runner import bubblewrap
 from wirken.runner.bubblewrap import HostRoot
 from wirken.runner.drain import Drain
+from wirken.runner.egress import Egress
 from wirken.runner.fences import Fence, Fences
 from wirken.runner.output import NOTHING, Kept
 from wirken.runner.tree import NotStarted, Tree
@@ -40,6 +42,8 @@ class Command(NamedTuple):
     read_only: tuple[str, ...] = ()
     timeout: float = limits.EXEC_TIME
     """Seconds, from the moment the command starts."""
+    network: WirePermit | None = None
+    """On whose behalf it reaches out; None where it does not."""
 
 
 class Finished(NamedTuple):
@@ -54,11 +58,12 @@ class Finished(NamedTuple):
 class Commands:
     """Starts sandboxes, limits.EXEC_PARALLEL at once; further commands wait for a place."""
 
-    def __init__(self, root: HostRoot, fences: Fences, program: bytes) -> None:
+    def __init__(self, root: HostRoot, fences: Fences, program: bytes, egress: Egress) -> None:
         """`program` is the system call filter (`confine.seccomp.command_filter`)."""
         self._root = root
         self._fences = fences
         self._program = program
+        self._egress = egress
         self._places = asyncio.Semaphore(limits.EXEC_PARALLEL)
         self._stop = asyncio.Event()
 
@@ -90,7 +95,12 @@ class Commands:
 
     async def _behind(self, fence: Fence, command: Command) -> Finished:
         arguments = functools.partial(
-            bubblewrap.arguments, self._root, command.workspace, command.read_only, argv=command.argv
+            bubblewrap.arguments,
+            self._root,
+            command.workspace,
+            command.read_only,
+            argv=command.argv,
+            network=command.network is not None,
         )
         with Drain() as drain:
             try:
@@ -101,7 +111,7 @@ class Commands:
                 raise SandboxUnavailable(f"bubblewrap could not be started: {error.strerror}.") from error
             drain.begin()
             try:
-                code, ended_by, seconds = await self._to_its_end(tree, fence, command.timeout)
+                code, ended_by, seconds = await self._to_its_end(tree, fence, command)
             finally:
                 await _uninterrupted(_cleared(tree, fence))
                 drain.finish()
@@ -111,8 +121,8 @@ class Commands:
             code = exec_failure(kept.text)
         return Finished(code, ended_by, kept, seconds)
 
-    async def _to_its_end(self, tree: Tree, fence: Fence, allowed: float) -> tuple[int | None, EndedBy, float]:
-        """Put the limits around the held sandbox, let the command go, and wait for what ends it."""
+    async def _to_its_end(self, tree: Tree, fence: Fence, command: Command) -> tuple[int | None, EndedBy, float]:
+        """Put the limits around the held sandbox, and its way out if it has one; then let the command go."""
         try:
             first = await tree.held()
             fence.admit(first)
@@ -122,6 +132,13 @@ class Commands:
             return None, "", 0.0
         except OSError as error:
             raise SandboxUnavailable(f"The sandbox's limits could not be set: {error}") from error
+        if command.network is None:
+            return await self._released(tree, fence, command.timeout)
+        async with self._egress.way_out(tree, command.network):
+            return await self._released(tree, fence, command.timeout)
+
+    async def _released(self, tree: Tree, fence: Fence, allowed: float) -> tuple[int | None, EndedBy, float]:
+        """Let the command start, and wait for what ends it."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         tree.release()

@@ -84,7 +84,7 @@ class Tools:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            ran = await self._dispatched(call, parsed(call.tool, call.arguments))
+            ran = await self._dispatched(call, question.permit, parsed(call.tool, call.arguments))
         except BadArguments as error:
             ran = Ran(outcome="invalid", output=str(error), place=HERE)
         except FileFailure as error:
@@ -115,11 +115,11 @@ class Tools:
         if len(self._used) > limits.PERMITS_REMEMBERED:
             del self._used[next(iter(self._used))]
 
-    async def _dispatched(self, call: CanonicalCall, arguments: Arguments) -> Ran:
+    async def _dispatched(self, call: CanonicalCall, permit: WirePermit, arguments: Arguments) -> Ran:
         place = call.place
         match arguments:
             case ExecArguments():
-                return await self._exec(call, arguments)
+                return await self._exec(call, permit, arguments)
             case ReadArguments(path=path, offset=offset, limit=limit):
                 where = locate(path, place.workspace, place.read_only)
                 return _said(await asyncio.to_thread(files.read_file, where, offset, limit))
@@ -132,14 +132,15 @@ class Tools:
             case _:
                 assert_never(arguments)
 
-    async def _exec(self, call: CanonicalCall, arguments: ExecArguments) -> Ran:
+    async def _exec(self, call: CanonicalCall, permit: WirePermit, arguments: ExecArguments) -> Ran:
         words = arguments.words()
         if call.place.sandbox != KIND:
             return _no_sandbox("The configuration switched the sandbox off.", "Set sandbox.mode to 'bubblewrap'.")
         report = await self.status()
         if report.kind != KIND:
             return _no_sandbox(report.reason, report.fix)
-        command = Command(words, call.place.workspace, call.place.read_only, arguments.timeout)
+        network = None if call.place.network == "none" else permit
+        command = Command(words, call.place.workspace, call.place.read_only, arguments.timeout, network)
         try:
             return _ran(await self._commands.run(command))
         except SandboxUnavailable as error:

@@ -82,6 +82,16 @@ class Tree:
             self._first = os.pidfd_open(pid)
         return self._pid
 
+    def network(self) -> int:
+        """Open the network namespace of the held sandbox and return the descriptor. Raises `OSError`."""
+        handle = os.open(f"/proc/{self._pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            signal.pidfd_send_signal(self._first, 0)  # it still lives, so the number was its own
+        except OSError:
+            os.close(handle)
+            raise
+        return handle
+
     def release(self) -> None:
         """Let the command start."""
         os.write(self._gate, b"\n")

@@ -48,7 +48,7 @@ def test_only_the_runner_sees_workspaces_and_cgroups(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", list(roles.ROLES))
-def test_only_outbound_keeps_the_network_and_the_certificates(role: str) -> None:
+def test_only_outbound_keeps_the_network_and_the_resolver(role: str) -> None:
     line = views.arguments(roles.ROLES[role], SCENE)
     assert ("--unshare-net" in line) == (role != "outbound")
     assert ("/etc/resolv.conf" in line) == (role == "outbound")

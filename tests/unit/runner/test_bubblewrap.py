@@ -4,8 +4,11 @@ from pathlib import Path
 
 from wirken.domain import limits
 from wirken.runner.bubblewrap import Descriptors, HostRoot, arguments, prepare, shown_at
+from wirken.runner.granted import Certificates
 
-ROOT = HostRoot(Path("/tmp/etc"), ("--symlink", "usr/bin", "/bin"))
+ROOT = HostRoot(
+    Path("/tmp/etc"), ("--symlink", "usr/bin", "/bin"), Certificates((("/h/etc/ssl/certs", "/etc/ssl/certs"),), "")
+)
 
 
 def line(argv: tuple[str, ...] = ("true",), read_only: tuple[str, ...] = ()) -> list[str]:
