@@ -48,7 +48,7 @@ def test_a_fact_holds_no_float_no_mapping_and_nothing_untyped(fact: type[msgspec
 
 
 LATER = {
-    "user_message": ["role", "group"],
+    "user_message": ["role", "group", "speaker"],
     "approval_requested": ["message_seq"],
     "grant_revoked": ["only_in"],
     "llm_response": ["cached_tokens", "cost"],
@@ -65,7 +65,7 @@ def test_every_field_of_a_fact_must_be_given_unless_it_came_later(fact: type[msg
 def test_a_message_of_the_first_version_is_the_owners_and_keeps_its_bytes() -> None:
     old = b'{"kind":"user_message","platform_id":"1","principal":"owner","sender":"","sender_name":"","text":"hi"}'
     fact = msgspec.json.decode(old, type=events.UserMessageFact)
-    assert (fact.role, fact.group) == ("owner", False)
+    assert (fact.role, fact.group, fact.speaker) == ("owner", False, "")
     assert msgspec.json.encode(fact, order="sorted") == old
 
 
