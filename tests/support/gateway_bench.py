@@ -22,11 +22,13 @@ from wirken.config.load import Loaded
 from wirken.config.model import Config
 from wirken.config.paths import Paths
 from wirken.config.policy_file import Organisation
+from wirken.domain.actions import Place
 from wirken.domain.clock import SystemClock
 from wirken.domain.events import Fact
 from wirken.domain.ids import RoleName
 from wirken.domain.secret import Secret
 from wirken.gateway.house import House
+from wirken.gateway.router import RUNNER
 from wirken.ipc import handshake
 from wirken.ipc.calls.operator import ApprovalRow, ApprovalRows, PendingApprovals
 from wirken.ipc.calls.vault import AgentKey, HeadReply, Identity, IdentityReply, KeyReply, LastHead
@@ -195,6 +197,14 @@ def listener(path: Path) -> socket.socket:
     return sock
 
 
+class TheOneRunner:
+    """Gives the scripted runner for calls that reach outside, too."""
+
+    @asynccontextmanager
+    async def runner(self, place: Place) -> AsyncIterator[RoleName]:
+        yield RUNNER
+
+
 @asynccontextmanager
 async def bench(
     folder: Path,
@@ -204,6 +214,7 @@ async def bench(
     owner_uid: int | None = None,
     wings: bool = True,
     policy: Organisation | None = None,
+    reach: tuple[str, ...] = (),
 ) -> AsyncIterator[Bench]:
     """Run a gateway on `folder`, which may hold the record and the vault of an earlier one."""
     paths = Paths(folder)
@@ -212,7 +223,8 @@ async def bench(
     vault = VaultThread(paths.vault_dir)
     control, theirs = socket.socketpair()
     lifeline = Lifeline(theirs.detach(), vault.pair("gateway").detach())
-    house = House(paths, Loaded(config or Config(), "0" * 64), policy, SystemClock(), lifeline)
+    loaded = Loaded(config or Config(), "0" * 64)
+    house = House(paths, loaded, policy, SystemClock(), lifeline, TheOneRunner(), reach)
     gateway, operators = listener(paths.gateway_socket), listener(paths.operator_socket)
     uid = os.getuid() if owner_uid is None else owner_uid
     running = asyncio.get_running_loop().create_task(house.run(gateway, operators, uid))

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from wirken.cli.output import Line, Output, Styled
+from wirken.cli.plans import roots
 from wirken.config.load import ConfigMissing, load
 from wirken.config.model import Config
 from wirken.config.paths import Paths, data_dir
@@ -32,6 +33,7 @@ from wirken.gateway.tools.catalogue import InvalidCall, catalogue, check
 from wirken.permissions.decide import decide
 from wirken.permissions.gates import GATES
 from wirken.permissions.profiles import Profile
+from wirken.permissions.reach import reaching
 
 Decision: TypeAlias = Literal["allow", "ask", "refuse"]
 LineId: TypeAlias = str | int | float | None
@@ -61,7 +63,9 @@ class Explained(msgspec.Struct, frozen=True):
 class Explainer:
     """Decides by the same code, tables and configuration as the gateway."""
 
-    def __init__(self, config: Config, profile: Profile, paths: Paths) -> None:
+    def __init__(self, config: Config, profile: Profile, paths: Paths, reach: tuple[str, ...]) -> None:
+        """`reach`: the folders below which a call may be given a path, resolved (`plans.roots`)."""
+        self._reach = reach
         self._config = config
         self._profile = profile
         self._paths = paths
@@ -103,7 +107,8 @@ class Explainer:
             channel=channel,
             place=place,
         )
-        match decide(call, GATES, _nothing_granted, self._profile, self._programs):
+        reached = reaching(call, self._reach, self._profile, self._programs)
+        match decide(reached, GATES, _nothing_granted, self._profile, self._programs):
             case Allowed(tier=tier, keys=keys):
                 return Explained(line, "allow", tier, keys, ("Nobody is asked.",))
             case Denied(tier=tier, keys=keys, said=said):
@@ -130,7 +135,7 @@ def explain_command(
     out = Output(as_json, sys.stdout, sys.stderr, os.environ)
     paths = Paths(data_dir(os.environ))
     config = _config(paths)
-    explainer = Explainer(config, profile or config.permissions.exec, paths)
+    explainer = Explainer(config, profile or config.permissions.exec, paths, roots(config, os.environ))
     if text is not None:
         tool, arguments = "exec", json.dumps({"command": text})
     if tool is None:

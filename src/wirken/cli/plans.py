@@ -17,6 +17,7 @@ from wirken.config.policy_file import encode, read
 from wirken.confine import roles
 from wirken.confine.pyenv import program_paths
 from wirken.domain import limits
+from wirken.domain.errors import ConfigError
 from wirken.domain.ids import DEFAULT_AGENT, WEBCHAT
 from wirken.supervisor import trial
 from wirken.supervisor.launch import Tools
@@ -24,6 +25,12 @@ from wirken.supervisor.plan import Plan
 
 _TOOLS: Final = "/usr/bin:/bin:/usr/local/bin"
 _BUS: Final = ("DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "HOME")
+
+
+class BadReachRoot(ConfigError):
+    """A folder of `reach` is none."""
+
+    hint = "Write absolute folders, or such as begin with ~/."
 
 
 def tools() -> Tools:
@@ -55,6 +62,7 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         programs={role: (*_program(role), *(policy if role == roles.GATEWAY else ())) for role in started},
         workspaces=_unique(entry.workspace or str(paths.workspace(name)) for name, entry in config.agents.items()),
         read_only=_unique(folder for entry in config.agents.values() for folder in entry.read_only),
+        reach=roots(config, environ),
         credentials=config.credentials,
         keychain=_keychain(environ),
         keychain_environment={name: environ[name] for name in _BUS if name in environ} | {"LANG": "C.UTF-8"},
@@ -63,6 +71,20 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         setpriv=found.setpriv,
         service_uid=found.service_uid,
     )
+
+
+def roots(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the folders below which a call may be given a path, links resolved. Raises `BadReachRoot`."""
+    found = []
+    for root in config.sandbox.reach:
+        home = environ.get("HOME", "")
+        path = home + root[1:] if root == "~" or root.startswith("~/") else root
+        if not Path(path).is_absolute():
+            if root.startswith("~"):
+                continue  # nobody's home is known, so nothing below it is opened
+            raise BadReachRoot(f"`reach` under [sandbox] names {root}, which is no absolute path.")
+        found.append(os.path.realpath(path))
+    return _unique(found)
 
 
 def _program(role: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 
 # [sandbox]
 # mode = "bubblewrap"                  # "off": no walls between the processes, and no command is ever run
+# reach = ["~"]                        # below these, a person may let one call have a path; [] for none
 
 # [approvals]
 # ask_seconds = 60                     # to answer at `wirken ask`

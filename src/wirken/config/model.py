@@ -80,6 +80,11 @@ class SandboxConfig(_Table, frozen=True):
     """`[sandbox]`. `off` starts the processes without their views, and then no command is run at all."""
 
     mode: Literal["bubblewrap", "off"] = "bubblewrap"
+    reach: tuple[str, ...] = ("~",)
+    """Folders below which a person may let one call have a path outside its workspace; `~` is the operator's home.
+
+    Hidden files and folders, the system's, and Wirken's own are never given.
+    """
 
 
 class ApprovalsConfig(_Table, frozen=True):

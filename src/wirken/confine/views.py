@@ -37,6 +37,8 @@ class Scene(NamedTuple):
     """`pyenv.program_paths()`."""
     workspaces: tuple[str, ...] = ()
     read_only: tuple[str, ...] = ()
+    outside: tuple[Mount, ...] = ()
+    """Single paths that one call was given, for the runner that is started for it."""
     cgroups: tuple[str, ...] = ()
     """Directories that the runner may write, delegated for it."""
     top: tuple[Mount, ...] = ()
@@ -72,6 +74,7 @@ def mounts(role: Role, scene: Scene) -> tuple[Mount, ...]:
     if role.workspaces:
         listed += [Mount("bind", path, path) for path in (*scene.workspaces, *scene.cgroups)]
         listed += [Mount("ro-bind", path, path) for path in scene.read_only if path not in scene.workspaces]
+        listed += scene.outside
     unique = {mount.target: mount for mount in reversed(listed)}
     return tuple(sorted(unique.values(), key=lambda mount: (mount.target.count("/"), mount.target)))
 

@@ -15,6 +15,7 @@ from wirken.config.policy_file import decode
 from wirken.domain.clock import SystemClock
 from wirken.domain.errors import WirkenError
 from wirken.gateway.house import House
+from wirken.gateway.reaching import Line
 from wirken.ipc.lifeline import Lifeline
 
 
@@ -22,8 +23,16 @@ def main() -> int:
     """Run until told to stop. Exit code 0; 74 when the record failed, so that a new process starts from its rows."""
     parser = argparse.ArgumentParser(prog="wirken.gateway")
     parser.add_argument("--data", type=Path, required=True)
-    for name in ("--control-fd", "--vault-fd", "--gateway-listen-fd", "--operator-listen-fd", "--owner-uid"):
+    for name in (
+        "--control-fd",
+        "--vault-fd",
+        "--gateway-listen-fd",
+        "--operator-listen-fd",
+        "--owner-uid",
+        "--line-fd",
+    ):
         parser.add_argument(name, type=int, required=True)
+    parser.add_argument("--reach", action="append", default=[], help="a folder below which calls may be given paths")
     parser.add_argument("--policy", default="", help="an organisation's policy, as config.policy_file writes it")
     options = parser.parse_args()
     logging.basicConfig(format="gateway: %(levelname)s %(message)s", level=logging.WARNING)
@@ -38,7 +47,8 @@ async def _serve(options: argparse.Namespace) -> int:
     paths = Paths(options.data)
     policy = decode(options.policy) if options.policy else None
     lifeline = Lifeline(options.control_fd, options.vault_fd)
-    house = House(paths, load(paths.config_file), policy, SystemClock(), lifeline)
+    reaches = await Line.over(options.line_fd)
+    house = House(paths, load(paths.config_file), policy, SystemClock(), lifeline, reaches, tuple(options.reach))
     with (
         socket.socket(fileno=options.gateway_listen_fd) as listener,
         socket.socket(fileno=options.operator_listen_fd) as operators,

@@ -14,7 +14,7 @@ from wirken.config.load import Loaded
 from wirken.config.paths import Paths
 from wirken.config.policy_file import Organisation
 from wirken.config.programs import Installed
-from wirken.domain.actions import Allowed, CanonicalCall, NeedsApproval, Place, Verdict
+from wirken.domain.actions import Allowed, CanonicalCall, NeedsApproval, Verdict
 from wirken.domain.clock import Clock
 from wirken.domain.errors import WirkenError
 from wirken.domain.events import ConfigurationRead, GatewayStarted, GatewayStopped, Trust
@@ -35,6 +35,7 @@ from wirken.gateway.intake import Intake
 from wirken.gateway.log import AuditLog
 from wirken.gateway.operations import Operations
 from wirken.gateway.people import People
+from wirken.gateway.reaching import Reaches
 from wirken.gateway.router import RUNNER, Router
 from wirken.gateway.seating import Seating
 from wirken.gateway.senders import SenderStore
@@ -52,6 +53,7 @@ from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.link import Link, Receiver
 from wirken.permissions.decide import decide
 from wirken.permissions.gates import gates
+from wirken.permissions.reach import reaching
 from wirken.record.reader import RecordReader
 
 _log = logging.getLogger("wirken.gateway")
@@ -69,8 +71,17 @@ class House:
     """The gateway's parts. `failed` is set when it must end because it cannot go on safely."""
 
     def __init__(
-        self, paths: Paths, loaded: Loaded, policy: Organisation | None, clock: Clock, lifeline: Lifeline
+        self,
+        paths: Paths,
+        loaded: Loaded,
+        policy: Organisation | None,
+        clock: Clock,
+        lifeline: Lifeline,
+        reaches: Reaches,
+        roots: tuple[str, ...],
     ) -> None:
+        """`roots`: the folders below which a call may be given a path, as the supervisor has them."""
+        self._roots = roots
         self.paths, self.loaded, self.clock, self.lifeline = paths, loaded, clock, lifeline
         self.failed = asyncio.Event()
         self.hub, self.wings, self.programs = Hub(), Wings(), Installed()
@@ -84,7 +95,9 @@ class House:
         )
         tools = catalogue()
         self.bounds = Bounds(self.loaded.config, policy, tools, self.log, self.clock)
-        dispatcher = Dispatcher(self.log, tools, self._decide, self.approvals, Carrier(self.wings), self._place)
+        dispatcher = Dispatcher(
+            self.log, tools, self._decide, self.approvals, Carrier(self.wings, reaches), self._placed
+        )
         self.turns = Turns(
             sessions=Sessions(self.log),
             seating=Seating(self.router, self.people, tools, self._runner_known),
@@ -104,7 +117,10 @@ class House:
             vault=self.lifeline.vault,
             turns=self.turns,
         )
-        self.desk = Desk(
+        self.desk = self._desk()
+
+    def _desk(self) -> Desk:
+        return Desk(
             paths=self.paths,
             log=self.log,
             operations=self.operations,
@@ -252,8 +268,11 @@ class House:
             return verdict
         return msgspec.structs.replace(verdict, reasons=(*verdict.reasons, *warnings(tuple(session.flags))))
 
-    def _place(self, seat: Seat) -> Place:
-        return msgspec.structs.replace(seat.place, sandbox=self.router.sandbox)
+    def _placed(self, call: CanonicalCall, seat: Seat) -> CanonicalCall:
+        """Return the call with all that its place is now: the sandbox there is, and the paths that it reaches."""
+        place = msgspec.structs.replace(seat.place, sandbox=self.router.sandbox)
+        profile = self.loaded.config.permissions.exec
+        return reaching(msgspec.structs.replace(call, place=place), self._roots, profile, self.programs)
 
     async def _ask(self, seat: Seat, session: Session, messages: bytes, tools: bytes) -> Answer:
         def shown(text: str) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import TypeAlias
 
-from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Tier, Verdict
+from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Outside, Tier, Verdict
 from wirken.domain.ids import ActionKey
 from wirken.permissions import paths, profiles
 from wirken.permissions.findings import Classified
@@ -86,12 +86,13 @@ def _is_text(value: object) -> bool:
 def _file(path: str, *, writing: bool) -> Classified:
     key = (ActionKey(f"file:{path}"),)
     place = paths.where(path)
+    reaches = (Outside(path, writing),) if place is Where.OUTSIDE else ()
     if paths.names_credential(path):
-        return Classified(Tier.THREE, key, ("The path commonly holds a credential.",), place is Where.OUTSIDE)
+        return Classified(Tier.THREE, key, ("The path commonly holds a credential.",), reaches)
     match place:
         case Where.OUTSIDE:
             tier = Tier.THREE if writing else Tier.TWO
-            return Classified(tier, key, ("The path lies outside the workspace.",), outside=True)
+            return Classified(tier, key, ("The path lies outside the workspace.",), reaches)
         case Where.STEERING if writing:
             return Classified(Tier.THREE, key, ("This file steers the agent or your own tools.",))
         case _:

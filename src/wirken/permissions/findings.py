@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wirken.domain import limits
-from wirken.domain.actions import Tier
+from wirken.domain.actions import Outside, Tier
 from wirken.domain.ids import ActionKey
 from wirken.permissions.keys import DYNAMIC_KEY, NOTHING_KEY
 
@@ -17,7 +17,8 @@ class Classified:
     tier: Tier
     keys: tuple[ActionKey, ...]
     reasons: tuple[str, ...] = ()
-    outside: bool = False
+    reaches: tuple[Outside, ...] = ()
+    """The certain paths outside the workspace that it names, each once."""
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Findings:
     tier: Tier = Tier.TWO
     _keys: dict[str, None] = field(default_factory=dict)
     _reasons: dict[str, Tier] = field(default_factory=dict)
+    _reaches: dict[str, bool] = field(default_factory=dict)
     doubtful: bool = False
     first: str = ""
     """A key that stands before all others."""
@@ -39,6 +41,10 @@ class Findings:
     def key(self, key: str) -> None:
         """Note what the call does."""
         self._keys[key] = None
+
+    def reaches(self, path: str, *, writes: bool) -> None:
+        """Note a path outside the workspace, and whether it is written for certain."""
+        self._reaches[path] = writes or self._reaches.get(path, False)
 
     def asks(self, tier: Tier, reason: str) -> None:
         """Note why a person is asked."""
@@ -59,7 +65,8 @@ class Findings:
         shown = reasons[: limits.REASONS]
         if len(reasons) > len(shown):
             shown.append(f"… and {len(reasons) - len(shown)} more reasons.")
-        return Classified(self.tier, tuple(map(ActionKey, keys or [NOTHING_KEY])), tuple(shown or [_NOTHING]))
+        reaches = tuple(Outside(path, writes) for path, writes in self._reaches.items())
+        return Classified(self.tier, tuple(map(ActionKey, keys or [NOTHING_KEY])), tuple(shown or [_NOTHING]), reaches)
 
 
 _NOTHING = "It runs no program."

@@ -14,11 +14,11 @@ from wirken.permissions.policy import ToolRules, objection
 
 
 def outside_workspace(call: CanonicalCall, found: Classified) -> Denied | None:
-    """A file tool reaches its workspace only; no folder outside can be granted yet."""
-    if not found.outside:
+    """A file tool reaches its workspace, and what its place names besides; asking for more would be for nothing."""
+    if call.tool == "exec" or set(found.reaches) <= set(call.place.outside):
         return None
-    said = f"{denial(call, found.tier)} The path lies outside the workspace, which this tool cannot leave."
-    return Denied(found.tier, found.keys, "outside_workspace", said)
+    said = "The path lies outside the workspace, and not plainly below a folder that the operator opened."
+    return _refused(call, found, "outside_workspace", said, "open a folder around it with `reach` under [sandbox]")
 
 
 def no_sandbox(call: CanonicalCall, found: Classified) -> Denied | None:

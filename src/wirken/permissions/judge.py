@@ -123,6 +123,8 @@ class _Judge:
         destroys = conditions.DESTROYS.get(name)
         if destroys is not None and (why := destroys(words)):
             self.findings.asks(Tier.THREE, f"`{name}`: {why}")
+            for path in conditions.written(name, words):
+                self.findings.reaches(path, writes=True)
         builtin = conditions.BUILTINS.get(name)
         if builtin is not None and (why := builtin(words)):
             self.findings.doubt(f"`{name}`: {why}")
@@ -159,7 +161,7 @@ class _Judge:
         leads = paths.outside(target.text)
         if leads is None:
             return
-        self._outside(leads)
+        self._outside(leads, writes=redirect.writes)
         if redirect.writes:
             self.findings.asks(Tier.THREE, "It writes outside the workspace.")
 
@@ -179,11 +181,13 @@ class _Judge:
         if any(map(paths.names_credential, paths.pieces(word.text))):
             self.findings.asks(Tier.THREE, "It names what commonly holds a credential.")
 
-    def _outside(self, path: str) -> None:
+    def _outside(self, path: str, *, writes: bool = False) -> None:
         self.findings.key(f"file:{path.replace(UNKNOWN, '*')}")
         if UNKNOWN in path:
             self.findings.asks(Tier.THREE, "A path outside the workspace is not certain.")
-        elif paths.reads_memory(path):
+            return
+        self.findings.reaches(path, writes=writes)
+        if paths.reads_memory(path):
             self.findings.asks(Tier.THREE, "That file shows what a process holds.")
         else:
             self.findings.asks(Tier.TWO, "It reaches a path outside the workspace.")

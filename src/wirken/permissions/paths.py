@@ -122,9 +122,14 @@ def opens_network(path: str) -> bool:
     return _NETWORK.match(_absolute(path)) is not None
 
 
+def is_plain(path: str) -> bool:
+    """Is `path` a plain path outside the workspace: absolute, without dots, and certain?"""
+    return "*" not in path and UNKNOWN not in path and path.startswith("/") and outside(path) == path
+
+
 def is_plain_outside(path: str) -> bool:
     """Is `path` a key's plain path outside the workspace, behind which no credential lies?"""
-    return "*" not in path and path.startswith("/") and outside(path) == path and not names_credential(path)
+    return is_plain(path) and not names_credential(path)
 
 
 def in_workspace(path: str) -> bool:

@@ -19,7 +19,7 @@ from wirken.runner.server import RunnerPeer
 def main() -> int:
     """Run until told to stop."""
     parser = options("runner")
-    for name in ("--workspace", "--read-only", "--cgroup"):
+    for name in ("--workspace", "--read-only", "--cgroup", "--outside"):
         parser.add_argument(name, action="append", default=[])
     parser.add_argument("--relay-socket", default="")
     chosen = parser.parse_args()
@@ -34,7 +34,13 @@ def main() -> int:
 
 async def _serve(chosen: argparse.Namespace) -> None:
     lifeline = Lifeline(chosen.control_fd, chosen.vault_fd)
-    own = Options(tuple(chosen.workspace), tuple(chosen.read_only), tuple(chosen.cgroup), chosen.relay_socket)
+    own = Options(
+        workspaces=tuple(chosen.workspace),
+        read_only=tuple(chosen.read_only),
+        cgroups=tuple(chosen.cgroup),
+        relay=chosen.relay_socket,
+        outside=tuple(chosen.outside),
+    )
     machine = os.uname()
     host = Host(machine.machine, machine.release, os.geteuid())
     with assembled(own, host, lambda: secrets.token_hex(8)) as tools:

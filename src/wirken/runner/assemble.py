@@ -14,19 +14,21 @@ from wirken.domain.errors import SandboxUnavailable
 from wirken.runner import bubblewrap, cgroups
 from wirken.runner.commands import Commands
 from wirken.runner.egress import Egress
+from wirken.runner.outside import given
 from wirken.runner.probe import probe
 from wirken.runner.tools import Ground, Tools
 from wirken.runner.watchdog import Watchdog
 
 
 class Options(NamedTuple):
-    """The runner's own options: `--workspace`, `--read-only`, `--cgroup` as often as needed, `--relay-socket`."""
+    """The runner's own options: `--relay-socket`, and the others, in the singular, each as often as needed."""
 
     workspaces: tuple[str, ...]
     read_only: tuple[str, ...] = ()
     cgroups: tuple[str, ...] = ()
     relay: str = ""
     """The socket of outbound's relay for the runner; without it no command has a network."""
+    outside: tuple[str, ...] = ()
 
 
 class Host(NamedTuple):
@@ -62,7 +64,7 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
     try:
         egress = Egress(options.relay, host.root / "proc")
         commands = Commands(bubblewrap.prepare(base, host.root), fences, program, egress)
-        ground = Ground(frozenset(options.workspaces), frozenset(options.read_only))
+        ground = Ground(frozenset(options.workspaces), frozenset(options.read_only), given(options.outside))
         yield Tools(ground, commands, functools.partial(probe, commands, base, host.root), token)
     finally:
         _remove(base)

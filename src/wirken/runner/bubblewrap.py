@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from wirken.domain import limits
+from wirken.domain.actions import Outside
 from wirken.runner.granted import Certificates, certificates, environment
 
 WORKSPACE: Final = "/workspace"
@@ -96,6 +97,7 @@ def arguments(
     argv: tuple[str, ...],
     *,
     network: bool = False,
+    outside: tuple[Outside, ...] = (),
 ) -> list[str]:
     """Return the whole command line. `argv` is started byte for byte as given.
 
@@ -116,6 +118,7 @@ def arguments(
         *("--bind", workspace, WORKSPACE),
         *(text for source, place in shown_at(read_only) for text in ("--ro-bind", source, place)),
         *(_granted(root.certificates) if network else ()),
+        *(text for one in outside for text in ("--bind" if one.writable else "--ro-bind", one.path, one.path)),
         *("--remount-ro", "/", "--chdir", WORKSPACE),
         *("--json-status-fd", str(inherited.status), "--block-fd", str(inherited.gate)),
         *("--seccomp", str(inherited.filter), "--", *argv),

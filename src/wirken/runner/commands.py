@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from wirken.domain import limits
+from wirken.domain.actions import Outside
 from wirken.domain.errors import SandboxUnavailable
 from wirken.ipc.calls.runner import WirePermit
 from wirken.runner import bubblewrap
@@ -44,6 +45,8 @@ class Command(NamedTuple):
     """Seconds, from the moment the command starts."""
     network: WirePermit | None = None
     """On whose behalf it reaches out; None where it does not."""
+    outside: tuple[Outside, ...] = ()
+    """Single paths that it sees besides, under their own names."""
 
 
 class Finished(NamedTuple):
@@ -101,6 +104,7 @@ class Commands:
             command.read_only,
             argv=command.argv,
             network=command.network is not None,
+            outside=command.outside,
         )
         with Drain() as drain:
             try:

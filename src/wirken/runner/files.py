@@ -55,11 +55,11 @@ def read_file(where: Located, first: int = 1, count: int | None = None) -> Answe
 
     What is not UTF-8 is shown as U+FFFD; a file with NUL bytes is refused as not being text.
     """
-    with _failures(where, "read"), _opened(where) as root:
+    with failures(where, "read"), _opened(where) as root:
         # O_NONBLOCK: opening a FIFO must not wait for its other end.
         handle = open_beneath(root, where.inside, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         try:
-            size = _regular(os.fstat(handle), where).st_size
+            size = regular(os.fstat(handle), where).st_size
         except FileFailure:
             os.close(handle)
             raise
@@ -73,10 +73,10 @@ def write_file(where: Located, content: str, token: Callable[[], str]) -> Answer
 
     The old content stays until the new one is on disk. `token` makes names for the file in between.
     """
-    data = _content(content)
+    data = content_of(content)
     if not where.writable:
         raise FileFailure(f"Cannot write {where.named}. The folder is read-only.", "denied")
-    with _failures(where, "write"), _opened(where) as root:
+    with failures(where, "write"), _opened(where) as root:
         parent, name, old = _target(root, where)
         try:
             mode = stat.S_IMODE(old.st_mode) & 0o777 if old is not None else _NEW_FILE
@@ -91,7 +91,7 @@ def list_files(where: Located) -> Answer:
 
     One line each: `name/`, `name -> target`, or the name and the size in bytes.
     """
-    with _failures(where, "list"), _opened(where) as root:
+    with failures(where, "list"), _opened(where) as root:
         handle = open_beneath(root, where.inside, _FOLDER)
         try:
             total = 0
@@ -123,7 +123,7 @@ def _opened(where: Located) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _failures(where: Located, verb: str) -> Iterator[None]:
+def failures(where: Located, verb: str) -> Iterator[None]:
     """Turn what the kernel says into a sentence for the model."""
     try:
         yield
@@ -132,7 +132,7 @@ def _failures(where: Located, verb: str) -> Iterator[None]:
         raise FileFailure(f"Cannot {verb} {where.named}. {reason}", outcome) from error
 
 
-def _regular(info: os.stat_result, where: Located) -> os.stat_result:
+def regular(info: os.stat_result, where: Located) -> os.stat_result:
     if stat.S_ISDIR(info.st_mode):
         raise FileFailure(f"Cannot use {where.named} as a file. It is a folder.")
     if not stat.S_ISREG(info.st_mode):
@@ -183,7 +183,7 @@ def _grows(raw: bytearray, room: int) -> bool:
     return len(decoded(bytes(raw)).encode()) > room
 
 
-def _content(content: str) -> bytes:
+def content_of(content: str) -> bytes:
     try:
         data = content.encode()
     except UnicodeEncodeError:
@@ -219,7 +219,7 @@ def _target(root: int, where: Located) -> tuple[int, bytes, os.stat_result | Non
 
 
 def _replaceable(old: os.stat_result | None, where: Located) -> None:
-    if old is not None and not _regular(old, where).st_mode & 0o222:
+    if old is not None and not regular(old, where).st_mode & 0o222:
         raise FileFailure(f"Cannot write {where.named}. It is write-protected.")
 
 

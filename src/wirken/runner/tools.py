@@ -10,11 +10,11 @@ from typing import Final, NamedTuple, assert_never
 import msgspec
 
 from wirken.domain import limits
-from wirken.domain.actions import CanonicalCall
+from wirken.domain.actions import CanonicalCall, Outside, Place
 from wirken.domain.errors import Refused, SandboxUnavailable
 from wirken.domain.events import Outcome
 from wirken.ipc.calls.runner import Ran, Run, SandboxReport, WirePermit
-from wirken.runner import files
+from wirken.runner import files, outside
 from wirken.runner.arguments import (
     Arguments,
     BadArguments,
@@ -26,7 +26,7 @@ from wirken.runner.arguments import (
 )
 from wirken.runner.commands import Command, Commands, EndedBy, Finished
 from wirken.runner.files import Answer
-from wirken.runner.locate import FileFailure, locate
+from wirken.runner.locate import FileFailure, Located, locate
 from wirken.runner.probe import KIND
 
 HERE: Final = "runner"
@@ -45,6 +45,8 @@ class Ground(NamedTuple):
 
     workspaces: frozenset[str]
     read_only: frozenset[str]
+    outside: frozenset[Outside] = frozenset()
+    """Single paths, of the one call that this runner was started for."""
 
 
 class Tools:
@@ -102,7 +104,9 @@ class Tools:
         if call.canonical() != question.call or call.session != permit.session:
             raise Refused("The permitted call is not in its canonical form, or belongs to another session.")
         place = call.place
-        if place.workspace not in self._ground.workspaces or not self._ground.read_only.issuperset(place.read_only):
+        ground = self._ground
+        known = ground.read_only.issuperset(place.read_only) and ground.outside.issuperset(place.outside)
+        if place.workspace not in ground.workspaces or not known:
             raise Refused("The call names a folder that this runner was not started for.")
         self._use(permit)
         return call
@@ -121,13 +125,15 @@ class Tools:
             case ExecArguments():
                 return await self._exec(call, permit, arguments)
             case ReadArguments(path=path, offset=offset, limit=limit):
-                where = locate(path, place.workspace, place.read_only)
+                where = _where(path, place)
                 return _said(await asyncio.to_thread(files.read_file, where, offset, limit))
             case WriteArguments(path=path, content=content):
+                if (there := outside.located(path, place.outside)) is not None:
+                    return _said(await asyncio.to_thread(outside.write, there, content))
                 where = locate(path, place.workspace, place.read_only)
                 return _said(await asyncio.to_thread(files.write_file, where, content, self._token))
             case ListArguments(path=path):
-                where = locate(path, place.workspace, place.read_only)
+                where = _where(path, place)
                 return _said(await asyncio.to_thread(files.list_files, where))
             case _:
                 assert_never(arguments)
@@ -140,11 +146,16 @@ class Tools:
         if report.kind != KIND:
             return _no_sandbox(report.reason, report.fix)
         network = None if call.place.network == "none" else permit
-        command = Command(words, call.place.workspace, call.place.read_only, arguments.timeout, network)
+        place = call.place
+        command = Command(words, place.workspace, place.read_only, arguments.timeout, network, place.outside)
         try:
             return _ran(await self._commands.run(command))
         except SandboxUnavailable as error:
             return _no_sandbox(str(error), error.advice)
+
+
+def _where(path: str, place: Place) -> Located:
+    return outside.located(path, place.outside) or locate(path, place.workspace, place.read_only)
 
 
 def _ran(finished: Finished) -> Ran:

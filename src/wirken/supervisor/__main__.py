@@ -19,6 +19,7 @@ from wirken.supervisor.house import House
 from wirken.supervisor.launch import Launcher
 from wirken.supervisor.parent import KEPT, READY, Parent
 from wirken.supervisor.plan import BadPlan, Plan, decode
+from wirken.supervisor.reaching import Reaching
 
 
 def main(words: list[str]) -> int:
@@ -58,6 +59,7 @@ def _supervise(plan: Plan, ready: int) -> int:
         with selectors.DefaultSelector() as selector:
             scene = plan.scene(views.top_level(), delegated.binds)
             house = House(Launcher(plan, bound, delegated.options), scene, folders, selector, time.monotonic, _say)
+            house.gateway_line = Reaching(house, selector).renewed
             _turn(house, Control(bound.control, house, selector), selector, ready)
     finally:
         delegate.remove(delegated, os.getpid())

@@ -11,12 +11,12 @@ import struct
 from collections.abc import Callable
 from typing import assert_never
 
-from wirken.confine import roles
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable, WirkenError
 from wirken.supervisor import workspaces
 from wirken.supervisor.house import House
 from wirken.supervisor.questions import Hold, Lines, Question, Status, Stop, Workspace, parse
+from wirken.supervisor.runners import Further
 
 
 class TooMany(Unavailable):
@@ -45,7 +45,6 @@ class Control:
         self.on_release: Callable[[], None] = lambda: None
         """Called whenever a holder has gone."""
         self._connections: dict[int, Connection] = {}
-        self._runners = 0
         self._land = workspaces.land_of(house.plan)
         listener.setblocking(False)
         selector.register(listener, selectors.EVENT_READ, self._accept)
@@ -134,13 +133,14 @@ class Control:
         if connection.runner or started >= limits.WORKSPACES or self._house.phase != "open":
             raise TooMany("No further workspace can be opened now.")
         folders = self._checked(question)
-        self._runners += 1
-        connection.runner = f"{roles.RUNNER}-{self._runners}"
-        self._house.add_runner(connection.runner, folders, lambda said: self._opened(connection, said))
+        paths = tuple(folder.path for folder in folders)
+        scene = self._house.scene._replace(workspaces=paths[:1], read_only=paths[1:])
+        connection.runner = self._house.runners.next()
+        self._house.add_runner(connection.runner, Further(scene, folders), lambda said: self._opened(connection, said))
 
     def _checked(self, question: Workspace) -> tuple[workspaces.Folder, ...]:
         """Return the folders asked for, the workspace first; all are apart from those that runners have."""
-        writable, read_only = self._house.given
+        writable, read_only = self._house.runners.given
         with contextlib.ExitStack() as opened:
             folders = []
             for path, write in ((question.path, True), *((path, False) for path in question.read_only)):

@@ -14,6 +14,7 @@ from wirken.domain import limits
 from wirken.domain.errors import Unavailable
 from wirken.supervisor import keychain, launch, pairs, stages, workspaces
 from wirken.supervisor.child import Child
+from wirken.supervisor.runners import Further, Runners
 
 Phase = Literal["opening", "open", "closing", "closed"]
 _NEVER: Final = float("inf")
@@ -46,12 +47,12 @@ class House:
         self._selector = selector
         self._clock = clock
         self._say = say
-        self._scenes: dict[str, Scene] = {}
-        self._folders = {roles.RUNNER: folders}
+        self.runners = Runners(scene, folders)
         self._refused: dict[str, str] = {}
         """Why a child that runs, and is about to be killed, must not."""
-        self._waiting: dict[str, Callable[[str], None]] = {}
         self._closing_since = 0.0
+        self.gateway_line: Callable[[], int] = lambda: -1
+        """Gives the descriptor of a new line to us, for a gateway that is about to start (`reaching`)."""
 
     # --- what is due -----------------------------------------------------------------------------------
 
@@ -84,25 +85,13 @@ class House:
 
     # --- further runners -------------------------------------------------------------------------------
 
-    @property
-    def given(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The workspaces and the read-only folders of all runners."""
-        scenes = (self.scene, *self._scenes.values())
-        return (
-            tuple(path for scene in scenes for path in scene.workspaces),
-            tuple(path for scene in scenes for path in scene.read_only),
-        )
+    def add_runner(self, role_id: str, further: Further, answer: Callable[[str], None]) -> None:
+        """Start a further runner. `answer` gets "" when it is ready, else why not.
 
-    def add_runner(self, role_id: str, folders: tuple[workspaces.Folder, ...], answer: Callable[[str], None]) -> None:
-        """Start a further runner that sees `folders` alone: its workspace first, the others read-only.
-
-        The descriptors are closed with it. `answer` gets "" when it is ready, else why not.
+        The descriptors are closed with it.
         """
-        paths = tuple(folder.path for folder in folders)
         self.children[role_id] = Child(role_id)
-        self._scenes[role_id] = self.scene._replace(workspaces=paths[:1], read_only=paths[1:])
-        self._folders[role_id] = folders
-        self._waiting[role_id] = answer
+        self.runners.add(role_id, further, answer)
         self.tick()
 
     def remove_runner(self, role_id: str) -> None:
@@ -110,7 +99,7 @@ class House:
         child = self.children.get(role_id)
         if child is None or self.phase in ("closing", "closed"):
             return
-        self._waiting.pop(role_id, None)
+        self.runners.unasked(role_id)
         self._unwatch(child.control)
         child.ask_to_stop()
         child.due = self._clock() + limits.STOP_TIME
@@ -152,7 +141,7 @@ class House:
 
     def _start(self, child: Child, now: float) -> None:
         try:
-            workspaces.unmoved(self._folders.get(child.role_id, ()))
+            workspaces.unmoved(self.runners.folders(child.role_id))
         except workspaces.Moved as error:
             self._not_started(child, now, f"{error} {error.advice}")
             return
@@ -171,7 +160,10 @@ class House:
         if child.role_id == roles.WEB:
             own = own._replace(tcp_tables=launch.tcp_tables())
             opened += own.tcp_tables
-        scene = self._scenes.get(child.role_id, self.scene)
+        if child.role_id == roles.GATEWAY:
+            own = own._replace(line=self.gateway_line())
+            opened.append(own.line)
+        scene = self.runners.scene(child.role_id)
         try:
             pid = launch.spawn(launch.start_of(child.role_id, self._launcher, scene, own))
         except OSError as error:
@@ -194,8 +186,8 @@ class House:
         if self.phase == "opening":
             self.failure = ChildFailed(said)
             self.close()
-        elif child.role_id in self._waiting:
-            self._answer(child, said)
+        elif self.runners.waited_for(child.role_id):
+            self.runners.answer(child.role_id, said)
             self._forget(child)
         else:
             self._say(said)
@@ -226,15 +218,15 @@ class House:
             self._unwatch(control)
         elif child.state == "starting" and self._sees_its_own(child):
             child.ready(self._clock())
-            self._answer(child, "")
+            self.runners.answer(child.role_id, "")
             if self.phase == "opening" and all(one.state == "ready" for one in self.children.values()):
                 self.phase = "open"
 
     def _sees_its_own(self, child: Child) -> bool:
         """Return whether the child's view holds the folders that were checked; end it where it does not."""
         try:
-            if self.plan.walls and child.role_id in self._folders:
-                workspaces.shown_to(child.pid, self._folders[child.role_id])
+            if self.plan.walls and child.role_id in self.runners:
+                workspaces.shown_to(child.pid, self.runners.folders(child.role_id))
         except workspaces.Moved as error:
             self._refused[child.role_id] = str(error)
             child.kill()
@@ -249,28 +241,21 @@ class House:
         how = child.died(self._clock(), again=again)
         said = f"{child.role_id} ended ({self._refused.pop(child.role_id, how)})"
         if not again:
-            if child.role_id in self._scenes:
+            if self.runners.is_further(child.role_id):
                 self._forget(child)
         elif self.phase == "opening" and not keychain.may_be_sealed(self.plan):
             self.failure = ChildFailed(f"{said} before it was ready.")
             self.close()
-        elif early and child.role_id in self._waiting:
-            self._answer(child, f"{said} before it was ready.")
+        elif early and self.runners.waited_for(child.role_id):
+            self.runners.answer(child.role_id, f"{said} before it was ready.")
             self._forget(child)
         else:
             self._say(f"{said} and is started again in {child.due - self._clock():.1f} s")
         self.tick()
 
-    def _answer(self, child: Child, said: str) -> None:
-        answer = self._waiting.pop(child.role_id, None)
-        if answer is not None:
-            answer(said)
-
     def _forget(self, child: Child) -> None:
         self.children.pop(child.role_id, None)
-        self._scenes.pop(child.role_id, None)
-        for folder in self._folders.pop(child.role_id, ()):
-            os.close(folder.descriptor)
+        self.runners.forget(child.role_id)
 
     def _unwatch(self, control: socket.socket | None) -> None:
         if control is not None and control in self._selector.get_map():

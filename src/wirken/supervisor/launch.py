@@ -33,11 +33,15 @@ class Start(NamedTuple):
 
 
 class Descriptors(NamedTuple):
-    """A child's own ends. `pair` is -1 for the vault; `device_key` is -1 where no keychain is asked."""
+    """A child's own ends. `pair` is -1 for the vault; `device_key` is -1 where no keychain is asked.
+
+    `line` is the gateway's, to the supervisor (`reaching`).
+    """
 
     control: int
     pair: int = -1
     device_key: int = -1
+    line: int = -1
     tcp_tables: tuple[int, ...] = ()
 
 
@@ -105,19 +109,22 @@ def _options(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
 
 def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Descriptors) -> list[tuple[str, str]]:
     """Return the options that only one role has."""
-    listeners = launcher.listeners
+    plan, listeners = launcher.plan, launcher.listeners
     owner = ("--owner-uid", str(os.getuid()))
     match role.name:
         case roles.GATEWAY:
             return [
                 ("--gateway-listen-fd", str(listeners.gateway.fileno())),
                 ("--operator-listen-fd", str(listeners.operator.fileno())),
+                ("--line-fd", str(own.line)),
+                *(("--reach", root) for root in plan.reach),
                 owner,
             ]
         case roles.RUNNER:
             return [
                 *(("--workspace", path) for path in scene.workspaces),
                 *(("--read-only", path) for path in scene.read_only),
+                *(("--outside", f"{mount.kind}:{mount.target}") for mount in scene.outside),
                 *launcher.cgroups,
             ]
         case roles.WEB:

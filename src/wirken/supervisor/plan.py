@@ -36,6 +36,8 @@ class Plan(NamedTuple):
     """Role to the argument list that starts it, without options. The roles of this dictionary are started."""
     workspaces: tuple[str, ...] = ()
     read_only: tuple[str, ...] = ()
+    reach: tuple[str, ...] = ()
+    """Folders below which a single call may be given a path that is outside of its workspace."""
     credentials: tuple[str, ...] = ()
     """Vault entries that the outbound process may ask for."""
     keychain: tuple[str, ...] = ()
@@ -92,6 +94,7 @@ def decode(raw: bytes) -> Plan:
         programs={role: _texts(line) for role, line in _table(tree["programs"]).items()},
         workspaces=_texts(tree["workspaces"]),
         read_only=_texts(tree["read_only"]),
+        reach=_texts(tree["reach"]),
         credentials=_texts(tree["credentials"]),
         keychain=_texts(tree["keychain"]),
         keychain_environment={key: _text(value) for key, value in _table(tree["keychain_environment"]).items()},

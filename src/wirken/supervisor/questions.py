@@ -8,6 +8,13 @@
                            this connection
 
 A refusal is {"ok": false, "error": sentence, "hint": next step}.
+
+The gateway has a line of its own, on which it may say two things; each answer repeats the number:
+
+    {"ask": "reach", "id": n, "workspace": path, "outside": [[path, writable], …]}
+                        -> {"ok": true, "id": n, "role": "runner-2"} once a runner that sees these is ready
+    {"ask": "leave", "role": "runner-2"}
+                        -> no answer; that runner ends. All of them end with the gateway.
 """
 
 from __future__ import annotations
@@ -45,15 +52,27 @@ class Workspace(NamedTuple):
 Question: TypeAlias = Status | Stop | Hold | Workspace
 
 
+class Reach(NamedTuple):
+    """Start a further runner that sees one of the workspaces and single paths outside of it."""
+
+    id: int
+    workspace: str
+    outside: tuple[tuple[str, bool], ...]
+    """Absolute paths, and whether each may be written."""
+
+
+class Leave(NamedTuple):
+    """End a runner that `Reach` started."""
+
+    role: str
+
+
+GatewayQuestion: TypeAlias = Reach | Leave
+
+
 def parse(line: bytes) -> Question:
-    """Return the question in a line. Raises `BadQuestion`."""
-    try:
-        tree: object = json.loads(line)
-    except (ValueError, RecursionError):
-        raise BadQuestion("The question is not JSON.") from None
-    if not isinstance(tree, dict):
-        raise BadQuestion("The question is not an object.")
-    match tree:
+    """Return the operator's question in a line. Raises `BadQuestion`."""
+    match _tree(line):
         case {"ask": "status", **rest} if not rest:
             return Status()
         case {"ask": "stop", **rest} if not rest:
@@ -64,6 +83,35 @@ def parse(line: bytes) -> Question:
             if all(isinstance(folder, str) and _is_name(folder) for folder in (path, *folders)):
                 return Workspace(path, tuple(folders))
     raise BadQuestion("The supervisor does not know this question.")
+
+
+def parse_gateway(line: bytes) -> GatewayQuestion:
+    """Return the gateway's question in a line. Raises `BadQuestion`."""
+    match _tree(line):
+        case {"ask": "leave", "role": str(role), **rest} if not rest:
+            return Leave(role)
+        case {"ask": "reach", "id": int(number), "workspace": str(workspace), "outside": list(listed), **rest}:
+            outside = tuple(_outside(entry) for entry in listed)
+            if not rest and _is_name(workspace) and 0 < len(outside) <= limits.OUTSIDE_PATHS:
+                return Reach(number, workspace, outside)
+    raise BadQuestion("The supervisor does not know this question.")
+
+
+def _outside(entry: object) -> tuple[str, bool]:
+    match entry:
+        case [str(path), bool(writable)] if _is_name(path):
+            return path, writable
+    raise BadQuestion("The supervisor does not know this question.")
+
+
+def _tree(line: bytes) -> dict[object, object]:
+    try:
+        tree: object = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadQuestion("The question is not JSON.") from None
+    if not isinstance(tree, dict):
+        raise BadQuestion("The question is not an object.")
+    return tree
 
 
 def _is_name(text: str) -> bool:

@@ -46,32 +46,33 @@ def workspace(path: str, uid: int) -> None:
 def usable(path: str, uid: int, *, write: bool) -> bool:
     """Return whether `uid` (-1: the caller) may enter and read, or also write, the existing directory `path`.
 
-    Only the directory itself counts, not the way to it: it is shown in a view of its own. As root this forks,
-    so that the kernel answers for the other uid.
+    Only the directory itself counts, not the way to it: it is shown in a view of its own.
     """
     try:
         descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return False
-    asked = os.R_OK | os.X_OK | (os.W_OK if write else 0)
     try:
-        if uid == -1:
-            return os.access(f"/proc/self/fd/{descriptor}", asked)
-        return _asked_as(uid, descriptor, asked)
+        return permits(descriptor, uid, os.R_OK | os.X_OK | (os.W_OK if write else 0))
     finally:
         os.close(descriptor)
 
 
-def _asked_as(uid: int, descriptor: int, asked: int) -> bool:
+def permits(descriptor: int, uid: int, asked: int) -> bool:
+    """Return whether `uid` (-1: the caller) may do `asked` (access(2)) with what an O_PATH descriptor stands for.
+
+    As root this forks, so that the kernel answers for the other uid.
+    """
+    if uid == -1:
+        return os.access(f"/proc/self/fd/{descriptor}", asked)
     child = os.fork()
     if child == 0:
         answer = 1
         try:
-            os.fchdir(descriptor)
             os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-            answer = 0 if os.access(".", asked) else 1
+            answer = 0 if os.access(f"/proc/self/fd/{descriptor}", asked) else 1
         finally:
             os._exit(answer)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -83,7 +83,7 @@ def checked(path: str, here: Land, *, write: bool) -> Folder:
     folder = Folder(real, descriptor)
     try:
         unmoved((folder,))
-        _judge(real, here, f"{what} {path}", write=write)
+        judge(real, here, f"{what} {path}", write=write)
         if not tree.usable(f"/proc/self/fd/{descriptor}", here.uid, write=write):
             said = f"{what} {path} cannot be {'written' if write else 'read'}."
             raise BadWorkspace(said, hint=_fix(real, here.uid, write))
@@ -136,7 +136,7 @@ def shown_to(pid: int, folders: Iterable[Folder]) -> None:
             raise Moved(f"The folder {path} was replaced by another one, or by a link, while the view was made.")
 
 
-def _judge(real: str, here: Land, what: str, *, write: bool) -> None:
+def judge(real: str, here: Land, what: str, *, write: bool) -> None:
     """Raise `BadWorkspace` for a place whose files steer the machine, its users, or Wirken itself."""
     if real in _SHARED or any(lies_in(real, place) for place in _SYSTEM):
         raise BadWorkspace(f"{what} belongs to the system.", hint=_OWN)

@@ -108,7 +108,7 @@ async def test_nobody_is_asked_where_nobody_can_answer(tmp_path: Path) -> None:
 
 async def test_a_gate_refuses_what_no_approval_could_lift(tmp_path: Path) -> None:
     result = await result_of(tmp_path, "read_file", '{"path":"../../etc/passwd"}')
-    assert result.outcome == "denied" and "cannot leave" in result.output
+    assert result.outcome == "denied" and "'outside_workspace'" in result.output
 
 
 async def test_without_a_sandbox_exec_is_not_offered_and_not_run(tmp_path: Path) -> None:

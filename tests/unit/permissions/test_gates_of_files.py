@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.calls import argv, call
 
-from wirken.domain.actions import Allowed, Denied, Tier
+from wirken.domain.actions import Allowed, Denied, NeedsApproval, Tier
 from wirken.domain.ids import ActionKey
 from wirken.permissions.decide import decide, denial
 from wirken.permissions.gates import GATES, no_sandbox, outside_workspace, refuse_everything
+from wirken.permissions.reach import reaching
 
 ANY = settings(deadline=None)
 TOOLS = ["read_file", "write_file", "list_files", "exec", "unknown"]
@@ -27,7 +28,22 @@ def test_a_gate_refuses_what_any_grant_would_allow() -> None:
     verdict = decide(outside, GATES, granted)
     assert isinstance(verdict, Denied)
     assert verdict.rule == "outside_workspace"
-    assert verdict.said.startswith("Permission denied: 'read_file' requires tier2 approval.")
+    assert verdict.said.startswith("Permission denied: 'read_file' was refused by rule 'outside_workspace'.")
+    assert "`reach` under [sandbox]" in verdict.said
+
+
+def test_a_file_tool_leaves_the_workspace_for_what_its_place_names() -> None:
+    for tool, text, tier in (
+        ("read_file", '{"path":"/home/me/notes"}', Tier.TWO),
+        ("list_files", '{"path":"/home/me"}', Tier.TWO),
+        ("write_file", '{"path":"/home/me/notes","content":""}', Tier.THREE),
+    ):
+        placed = reaching(call(tool, text), ("/home/me",))
+        assert [path.writable for path in placed.place.outside] == [tool == "write_file"]
+        verdict = decide(placed, GATES, lambda key: False)
+        assert isinstance(verdict, NeedsApproval)
+        assert verdict.tier is tier
+        assert isinstance(decide(reaching(call(tool, text), ("/home/you",)), GATES, granted), Denied)
 
 
 def test_without_a_sandbox_no_command_runs_and_files_still_work() -> None:

@@ -145,7 +145,10 @@ def test_an_argv_and_the_same_words_in_a_text_are_judged_alike(words: list[str],
 @given(seeds)
 @ANY
 def test_a_second_text_behind_the_first_never_takes_anything_back(seed: int) -> None:
-    """A reader that is led astray by one line must not lose what stood before it."""
+    """A reader that is led astray by one line must not lose what stood before it.
+
+    The first is judged with a harmless line behind it, because one that breaks off (`ls |`) is no text by itself.
+    """
     scripts = Scripts(seed)
     first, second = scripts.text(), scripts.text()
-    assert tier(f"{first}\n{second}").rank >= tier(first).rank
+    assert tier(f"{first}\n{second}").rank >= tier(f"{first}\ntrue").rank

@@ -17,7 +17,18 @@ from wirken.supervisor.backoff import next_delay
 from wirken.supervisor.launch import Descriptors, Launcher
 from wirken.supervisor.listeners import Listeners
 from wirken.supervisor.plan import BadPlan, Plan, decode, encode
-from wirken.supervisor.questions import BadQuestion, Hold, Lines, Status, Stop, Workspace, parse
+from wirken.supervisor.questions import (
+    BadQuestion,
+    Hold,
+    Leave,
+    Lines,
+    Reach,
+    Status,
+    Stop,
+    Workspace,
+    parse,
+    parse_gateway,
+)
 
 PLAN = Plan(
     version="1",
@@ -110,6 +121,36 @@ def test_a_line_without_end_is_refused() -> None:
         splitter.feed(b"x")
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (
+            {"ask": "reach", "id": 1, "workspace": "/w", "outside": [["/a", True]]},
+            Reach(1, "/w", (("/a", True),)),
+        ),
+        ({"ask": "leave", "role": "runner-1"}, Leave("runner-1")),
+        ({"ask": "reach", "id": 1, "workspace": "/w", "outside": []}, None),
+        ({"ask": "reach", "id": 1, "workspace": "/w", "outside": [["/a", True]] * (limits.OUTSIDE_PATHS + 1)}, None),
+        ({"ask": "reach", "id": 1, "workspace": "/w", "outside": [["/a", 1]]}, None),
+        ({"ask": "reach", "id": 1, "workspace": "/w", "outside": [["/a\0", True]]}, None),
+        ({"ask": "reach", "id": "1", "workspace": "/w", "outside": [["/a", True]]}, None),
+        ({"ask": "reach", "id": 1, "workspace": "/w", "outside": [["/a", True]], "more": 1}, None),
+        ({"ask": "stop"}, None),
+        ({"ask": "workspace", "path": "/w", "read_only": []}, None),
+        ({"ask": "status"}, None),
+    ],
+)
+def test_the_gateway_may_ask_two_things_and_nothing_of_the_operators(said: object, meant: object) -> None:
+    line = json.dumps(said).encode()
+    if meant is None:
+        with pytest.raises(BadQuestion):
+            parse_gateway(line)
+    else:
+        assert parse_gateway(line) == meant
+        with pytest.raises(BadQuestion):
+            parse(line)
+
+
 def test_a_plan_survives_the_pipe() -> None:
     assert decode(encode(PLAN)) == PLAN
 
@@ -127,7 +168,7 @@ def test_a_plan_of_another_form_is_refused(change: dict[str, object]) -> None:
 
 def line(role: str, plan: Plan, listeners: Listeners) -> launch.Start:
     launcher = Launcher(plan, listeners, (("--cgroup", "v2=/g"),))
-    own = Descriptors(control=90, pair=91, device_key=92, tcp_tables=(93, 94))
+    own = Descriptors(control=90, pair=91, device_key=92, line=95, tcp_tables=(93, 94))
     return launch.start_of(role, launcher, plan.scene((), ("/g",)), own)
 
 
@@ -156,7 +197,7 @@ def test_each_child_keeps_its_own_descriptors_and_no_other(listeners: Listeners)
         listeners.web[0].fileno(),
     )
     assert set(line("vault", PLAN, listeners).keep) == {90, 92, vault}
-    assert set(line("gateway", PLAN, listeners).keep) == {90, 91, gateway, operator}
+    assert set(line("gateway", PLAN, listeners).keep) == {90, 91, 95, gateway, operator}
     assert set(line("runner", PLAN, listeners).keep) == {90, 91}
     assert set(line("outbound", PLAN, listeners).keep) == {90, 91}
     assert set(line("web", PLAN, listeners).keep) == {90, 91, 93, 94, web}
@@ -176,7 +217,8 @@ def test_options_are_those_of_the_contract(listeners: Listeners) -> None:
         "--device-key-fd",
     ]
     common = ["--control-fd", "--data", "--vault-fd"]
-    assert options("gateway") == [*common, "--gateway-listen-fd", "--operator-listen-fd", "--owner-uid"]
+    gateway = ["--gateway-listen-fd", "--operator-listen-fd", "--line-fd", "--owner-uid"]
+    assert options("gateway") == [*common, *gateway]
     assert options("runner") == [*common, "--gateway-socket", "--workspace", "--cgroup"]
     assert options("outbound") == [*common, "--gateway-socket"]
     assert options("web") == [*common, "--gateway-socket", "--listen-fds", "--tcp-table-fds", "--owner-uid"]
@@ -184,4 +226,4 @@ def test_options_are_those_of_the_contract(listeners: Listeners) -> None:
 
 def test_a_scene_takes_its_places_from_the_plan() -> None:
     scene = PLAN.scene((), ("/g",))
-    assert scene == views.Scene("/d", "/s", ("/p",), ("/w",), (), ("/g",), ())
+    assert scene == views.Scene("/d", "/s", ("/p",), ("/w",), (), (), ("/g",), ())

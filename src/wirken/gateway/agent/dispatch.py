@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
 from wirken.domain import limits
-from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Place, ToolCall, Verdict
+from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, ToolCall, Verdict
 from wirken.domain.errors import Refused, Unavailable
 from wirken.domain.events import ToolPermitted, ToolResultFact, Trust
 from wirken.domain.text import clip
@@ -39,7 +39,7 @@ class Asks(Protocol):
 class Dispatcher:
     """Takes a proposed call through validation, decision, record and run.
 
-    `place` says where a call would run now: while a person thought about it, that may have changed.
+    `placed` says where a call would run now: while a person thought about it, that may have changed.
     """
 
     log: AuditLog
@@ -47,7 +47,7 @@ class Dispatcher:
     decide: Callable[[CanonicalCall, Seat], Verdict]
     approvals: Asks
     run: Runs
-    place: Callable[[Seat], Place]
+    placed: Callable[[CanonicalCall, Seat], CanonicalCall]
 
     async def dispatch(self, session: Session, seat: Seat, call: ToolCall) -> None:
         """Carry out one call, or refuse it; either way the session ends up with its result row."""
@@ -56,7 +56,7 @@ class Dispatcher:
         except InvalidCall as error:
             await session.record((Trust.GATEWAY, invalid(call, str(error))))
             return
-        canonical = _canonical(call, seat, seat.place)
+        canonical = self._canonical(call, seat)
         verdict = self.decide(canonical, seat)
         match verdict:
             case Denied():
@@ -76,7 +76,7 @@ class Dispatcher:
         verdict = await self.approvals.ask(matter, seat.patience)
         if isinstance(verdict, Denied):
             return
-        if _canonical(matter.call, seat, self.place(seat)).digest() != matter.canonical.digest():
+        if self._canonical(matter.call, seat).digest() != matter.canonical.digest():
             await matter.refuse("drifted", DRIFTED)
             return
         await self._run(matter.session, seat, matter.call, matter.canonical, verdict)
@@ -92,6 +92,18 @@ class Dispatcher:
         except Unavailable:
             ran = Ran(outcome="unknown", output=LOST)
         await session.record((Trust.TOOL, _ran(call, ran)))
+
+    def _canonical(self, call: ToolCall, seat: Seat) -> CanonicalCall:
+        worded = CanonicalCall(
+            tool=call.name,
+            arguments=call.arguments,
+            agent=seat.agent,
+            session=seat.session,
+            principal=seat.principal,
+            channel=seat.channel,
+            place=seat.place,
+        )
+        return self.placed(worded, seat)
 
     async def log_permit(self, session: Session, call: ToolCall, canonical: CanonicalCall, verdict: Allowed) -> Permit:
         """Record the permit row and return the permit; from here on the call may run, once."""
@@ -114,18 +126,6 @@ def _offered(tools: dict[str, Tool], session: Session, seat: Seat) -> dict[str, 
     """Return the tools that there are: none for somebody who may not use them, or where none were offered."""
     offered = session.tools is not None and bool(session.tools.tools)
     return tools if offered and seat.role.may_use_tools else {}
-
-
-def _canonical(call: ToolCall, seat: Seat, place: Place) -> CanonicalCall:
-    return CanonicalCall(
-        tool=call.name,
-        arguments=call.arguments,
-        agent=seat.agent,
-        session=seat.session,
-        principal=seat.principal,
-        channel=seat.channel,
-        place=place,
-    )
 
 
 def _ran(call: ToolCall, ran: Ran) -> ToolResultFact:

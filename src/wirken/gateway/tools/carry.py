@@ -9,8 +9,10 @@ import msgspec
 
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable
+from wirken.domain.ids import RoleName
 from wirken.domain.text import clean
 from wirken.gateway.agent.seat import Seat
+from wirken.gateway.reaching import NotReached, Reaches
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls.runner import Ran, Run, WirePermit
 from wirken.record.permit import Permit
@@ -18,16 +20,30 @@ from wirken.record.permit import Permit
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """Runs calls. It takes a permit, and sends the very bytes that the permit's hash is of."""
+    """Runs calls. It takes a permit, and sends the very bytes that the permit's hash is of.
+
+    A call that reaches outside of its workspace gets a runner of its own from `reaches`.
+    """
 
     wings: Wings
+    reaches: Reaches
 
     async def __call__(self, permit: Permit, seat: Seat) -> Ran:
         """Return what came of the call. Raises `LinkLost` when nobody can say how far it came.
 
         Cancelling kills the command in its sandbox.
         """
-        link = await self.wings.get(seat.runner)
+        place = permit.call.place
+        if not place.outside:
+            return await self._carried(permit, seat.runner)
+        try:
+            async with self.reaches.runner(place) as runner:
+                return await self._carried(permit, runner)
+        except NotReached as error:
+            return Ran(outcome="denied", output=f"Not run: {error} {error.advice}".rstrip())
+
+    async def _carried(self, permit: Permit, runner: RoleName) -> Ran:
+        link = await self.wings.get(runner)
         wire = WirePermit(permit.session, permit.seq, permit.call_sha256)
         try:
             async with asyncio.timeout(limits.EXEC_TIME + limits.EXEC_GRACE):

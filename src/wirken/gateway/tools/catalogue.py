@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 _PATH: Final = {"type": "string", "minLength": 1, "maxLength": limits.PATH}
 
+_WHERE: Final = "Relative to the workspace, or below /workspace; a person is asked about an absolute path elsewhere."
+
 _SCHEMAS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "read_file": (
         "Read a text file of the workspace. Long files come in parts: use offset and limit.",
         {
             "properties": {
-                "path": _PATH | {"description": "Relative to the workspace, or below /workspace."},
+                "path": _PATH | {"description": _WHERE},
                 "offset": {"type": "integer", "minimum": 1, "description": "First line to return; lines count from 1."},
                 "limit": {"type": "integer", "minimum": 1, "description": "Number of lines."},
             },
@@ -34,7 +36,7 @@ _SCHEMAS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         "Write a text file of the workspace; an existing one is replaced, missing folders are made.",
         {
             "properties": {
-                "path": _PATH | {"description": "Relative to the workspace, or below /workspace."},
+                "path": _PATH | {"description": _WHERE},
                 "content": {"type": "string", "maxLength": limits.FILE_WRITE},
             },
             "required": ["path", "content"],
@@ -42,7 +44,7 @@ _SCHEMAS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     ),
     "list_files": (
         "List a folder of the workspace.",
-        {"properties": {"path": _PATH | {"description": "Default: the workspace itself."}}, "required": []},
+        {"properties": {"path": _PATH | {"description": f"{_WHERE} Default: the workspace itself."}}, "required": []},
     ),
     "exec": (
         "Run a command in a sandbox: /workspace is writable, /tmp is empty and small, everything else is "

@@ -86,6 +86,13 @@ def _overwrites(targets: Words) -> str:
     return ""
 
 
+def written(name: str, words: Words) -> tuple[str, ...]:
+    """Return the paths outside the workspace that a verb's arguments certainly say are written."""
+    targets = words[1:] if name == "tee" else words[-1:] if name == "cp" and len(words) > 2 else ()
+    plain = (word.text for word in targets if word.certain and not word.several and not word.text.startswith("-"))
+    return tuple(path for text in plain if (path := paths.outside(text)) is not None)
+
+
 def _sed(words: Words) -> str:
     in_place = has_option(words, "i", ("in-place",))
     return "It overwrites files outside the workspace." if in_place and any(_leaves(word) for word in words[2:]) else ""
