@@ -7,10 +7,23 @@ import click
 from wirken.cli import records
 from wirken.cli.rows import headline, kind_of
 from wirken.cli.sessions import AS_JSON, as_data, described, exit_code, here, payload_json, when
-from wirken.domain.events import Fact, UserMessageFact
+from wirken.domain.events import (
+    ApprovalRefused,
+    ApprovalRequested,
+    Fact,
+    GrantRevoked,
+    PermissionApproved,
+    RateLimited,
+    SenderChanged,
+    SenderRefused,
+    UserMessageFact,
+)
+from wirken.domain.text import quoted
 from wirken.record.canonical import Unreadable, decode
 from wirken.record.reader import RecordReader, StoredRow
 from wirken.record.verify import Status
+
+_WHAT = 140  # characters of what a row says in one line of the log
 
 
 @click.group("audit")
@@ -69,9 +82,34 @@ def _cells(row: StoredRow) -> tuple[str, ...]:
         fact = decode(row.payload).fact
     except Unreadable:
         return str(row.id), when(row.ts), row.session, str(row.seq), "unreadable", ""
-    return str(row.id), when(row.ts), row.session, str(row.seq), kind_of(fact), _said(fact)
+    return str(row.id), when(row.ts), row.session, str(row.seq), kind_of(fact), said(fact)
 
 
-def _said(fact: Fact) -> str:
-    text = fact.text if isinstance(fact, UserMessageFact) else headline(fact)
-    return " ".join(text.split())[:100]
+def said(fact: Fact) -> str:
+    """Return what a row says, as the beginning of one line; all of it stands in `sessions show`."""
+    text = fact.text if isinstance(fact, UserMessageFact) else headline(fact) or _decided(fact)
+    line = " ".join(text.split())
+    return line if len(line) <= _WHAT else f"{line[:_WHAT]}…"
+
+
+def _decided(fact: Fact) -> str:
+    """Return who decided what. Nobody has to open a row to see that."""
+    match fact:
+        case ApprovalRequested():
+            return f"{fact.tier}: {', '.join(fact.action_keys)}"
+        case PermissionApproved():
+            return f"{fact.scope}, by {fact.by} at {fact.surface}: {', '.join(fact.action_keys)}"
+        case ApprovalRefused():
+            return f"by {fact.by} at {fact.surface}: {fact.reason}"
+        case GrantRevoked():
+            return f"by {fact.by}: {fact.action_key} of {fact.principal} for {fact.agent} on {fact.channel}"
+        case SenderChanged():
+            who = f"{fact.principal} ({fact.role})" if fact.principal else "nobody"
+            account = f"{fact.channel}:{fact.sender} " if fact.sender else ""
+            return f"{account}{fact.change}: {who}, by {fact.by or 'a code'} at {fact.surface}"
+        case SenderRefused():
+            return f"{fact.channel}:{fact.sender}, who is called {quoted(fact.name)} there"
+        case RateLimited():
+            return f"{fact.what} of {fact.name}: more than {fact.per_minute} in a minute"
+        case _:
+            return ""
