@@ -70,6 +70,7 @@ QUESTIONS_REMEMBERED: Final = 256  # settled questions of which a late answer is
 APPROVAL_ID: Final = 64  # bytes kept of an id that somebody answered and that no question has
 ANSWERS_REFUSED: Final = 30  # refused answers in ANSWERS_REFUSED_WINDOW that get a row each; a flood gets no more
 ANSWERS_REFUSED_WINDOW: Final = 60.0  # seconds; the window of the line above
+OPERATIONS_UNSIGNED: Final = 1.0  # seconds that rows about no conversation may wait for the signature over them
 GRANT_USES: Final = 10_000  # uses a grant may be limited to; more is no limit
 GRANT_LIFETIME: Final = 30 * 86_400  # seconds a remembered Tier 2 approval lives
 DENIALS_PER_TURN: Final = 3  # denials after which a turn ends: the model is pushing

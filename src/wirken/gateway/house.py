@@ -140,7 +140,7 @@ class House:
 
     async def run(self, listener: socket.socket, operators: socket.socket, owner_uid: int) -> None:
         """Serve until the supervisor says stop or the record fails."""
-        self.log.observers.extend((self.hub.committed, self.bounds.committed))
+        self.log.observers.extend((self.hub.committed, self.bounds.committed, self.operations.committed))
         await asyncio.to_thread(self._count)
         self.log.start()
         await self._opened()
@@ -151,7 +151,7 @@ class House:
             loop.create_task(door.serve(listener, operators=False)),
             loop.create_task(door.serve(operators, operators=True)),
         ]
-        recovering = loop.create_task(self.turns.recover())
+        aside = (loop.create_task(self.turns.recover()), loop.create_task(self.operations.keep_attested()))
         self.lifeline.ready()
         ends = [
             loop.create_task(self.lifeline.stopping.wait()),
@@ -159,7 +159,7 @@ class House:
             *serving,
         ]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in (*ends, recovering):
+        for task in (*ends, *aside):
             task.cancel()
         if self.failed.is_set():
             self.turns.start_nothing_more()
