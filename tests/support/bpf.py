@@ -20,6 +20,8 @@ def verdict(program: bytes, arch: int, number: int, arguments: tuple[int, ...] =
         match operation:
             case 0x20:
                 (loaded,) = struct.unpack_from("<I", data, value)
+            case 0x54:
+                loaded &= value
             case 0x15:
                 at += yes if loaded == value else no
             case 0x35:

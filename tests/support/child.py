@@ -2,7 +2,8 @@
 
 It speaks the control descriptor's protocol, writes what it sees as JSON to the file `seen-<role>.json` where its view
 lets it write, else to standard error, and does what `--behave` says: `well`, `die` before it is ready, `crash` (die
-0.2 s after it was ready), `deaf` (never stop by itself), `mute` (never ready), `linger` (leave a process behind).
+0.2 s after it was ready), `naked` (tells of no walls), `thin` (tells of too few), `deaf` (never stop by itself), `mute`
+(never ready), `linger` (leave a process behind).
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import socket
 import subprocess
 import sys
 import time
+
+from wirken.confine.roles import required, role_of
+from wirken.domain.walls import report
 
 PROBE = ["bwrap", "--unshare-all", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib"]
 PROBE += ["--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "/usr/bin/true"]
@@ -70,7 +74,11 @@ def serve(role: str, behave: str, control: socket.socket, options: dict[str, lis
         pairs.append(pair)
     if behave == "linger":
         subprocess.Popen(["/usr/bin/sleep", "1000"])
-    control.send(b"!")
+    worn = required(role_of(role), ("landlock-scope",) if behave == "thin" else ())
+    if behave != "naked":
+        control.send(report(worn))
+    time.sleep(0.01 if behave == "well" else 0)  # so that the line and the byte come apart, as well as together
+    control.send(b"!\n!" if behave == "naked" else b"!")
     if behave == "crash":
         time.sleep(0.2)
         os._exit(3)

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from wirken.confine.roles import ROLES, VAULT, required
+from wirken.domain import limits
+from wirken.domain.walls import report
 from wirken.ipc.vault_client import VaultClient
 
 
@@ -64,7 +67,12 @@ class VaultProcess:
         """Wait for the readiness byte."""
         readable, _, _ = select.select([self.control], [], [], 10)
         assert readable, "the vault did not report ready"
-        assert self.control.recv(1) == b"\x01", self.log.read_text()
+        heard = b""
+        while not heard.endswith(b"\x01"):
+            piece = self.control.recv(limits.WALLS_REPORT)
+            assert piece, self.log.read_text()
+            heard += piece
+        assert heard == report(required(ROLES[VAULT], ())) + b"\x01", self.log.read_text()
         return self
 
     def pair(self, role: str) -> socket.socket:

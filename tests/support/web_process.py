@@ -14,10 +14,13 @@ from pathlib import Path
 
 from tests.support.stub_gateway import Script, StubGateway, echo
 
+from wirken.confine.roles import ROLES, WEB, required
 from wirken.domain import limits
+from wirken.domain.walls import report
 from wirken.ipc import handshake
 from wirken.ipc.calls.vault import Identity, IdentityReply
 from wirken.ipc.framing import FrameDecoder
+from wirken.ipc.lifeline import READY
 from wirken.ipc.vault_wire import ok_frame, read_question
 
 
@@ -50,6 +53,16 @@ def answer_identity(end: socket.socket, identity: handshake.Identity) -> None:
                 end.sendall(ok_frame(reply))
 
 
+async def _ready(control: socket.socket) -> None:
+    """Return once the process has told which walls it wears, and then that it is ready."""
+    heard, loop = b"", asyncio.get_running_loop()
+    while not heard.endswith(READY):
+        piece = await loop.sock_recv(control, limits.WALLS_REPORT)
+        assert piece, "the process ended"
+        heard += piece
+    assert heard == report(required(ROLES[WEB], ())) + READY
+
+
 @asynccontextmanager
 async def web_process(
     folder: Path, script: Script = echo, owner: int | None = None, *, gateway_up: bool = True
@@ -77,7 +90,7 @@ async def web_process(
     running = WebProcess(gateway, process, control, tuple(one.getsockname()[1] for one in listeners))
     try:
         if gateway_up:
-            await asyncio.wait_for(asyncio.get_running_loop().sock_recv(control, 1), limits.READY_TIME)
+            await asyncio.wait_for(_ready(control), limits.READY_TIME)
         yield running
     finally:
         control.close()

@@ -19,6 +19,7 @@ from wirken.confine.pyenv import program_paths
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
 from wirken.domain.ids import DEFAULT_AGENT, WEBCHAT
+from wirken.domain.walls import VIEW
 from wirken.supervisor import trial
 from wirken.supervisor.launch import Tools
 from wirken.supervisor.plan import Plan
@@ -45,16 +46,15 @@ def tools() -> Tools:
 def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int, without: frozenset[str]) -> Plan:
     """Return the plan of a supervisor on this data directory. `port` is the page's, 0 for none.
 
-    Tries the walls first. Raises `trial.NoWalls` where none can be had and they were not turned off.
+    Tries the walls first. Raises `trial.NoWalls` or `process.WallMissing` where one cannot be had that must be.
     """
     config, found = loaded.config, tools()
-    walled = config.sandbox.mode != "off"
-    trouble = trial.walls(found) if walled else "switched off in config.toml, and no process has walls"
+    missing, trouble = _walls(found, config)
     started = [role for role in roles.START_ORDER if role not in without]
     policy = ("--policy", encode(read(config.policy.file))) if config.policy.file else ()
     return Plan(
         version=__version__,
-        banner=_banner(paths, config, environ.get("HOME", ""), trouble, port),
+        banner=_banner(paths, config, environ.get("HOME", ""), (missing, trouble), port),
         ready_line="Wirken running. Press Ctrl+C to stop.",
         data=str(paths.data),
         sockets=str(paths.sockets_dir),
@@ -67,9 +67,10 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         keychain=_keychain(environ),
         keychain_environment={name: environ[name] for name in _BUS if name in environ} | {"LANG": "C.UTF-8"},
         port=port,
-        bwrap=found.bwrap if walled else "",
+        bwrap="" if VIEW in missing else found.bwrap,
         setpriv=found.setpriv,
         service_uid=found.service_uid,
+        without=missing,
     )
 
 
@@ -87,12 +88,28 @@ def roots(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
     return _unique(found)
 
 
+def _walls(found: Tools, config: Config) -> tuple[tuple[str, ...], str]:
+    """Return the walls that our processes go without, and why no command can be run; "" where it can."""
+    allowed = config.confine.allow_missing
+    without = trial.without(allowed)
+    try:
+        trouble = trial.walls(found)
+    except trial.NoWalls as error:
+        if VIEW not in allowed:
+            raise
+        without, trouble = (VIEW, *without), str(error)
+    return without, "switched off in config.toml" if config.sandbox.mode == "off" else trouble
+
+
 def _program(role: str) -> tuple[str, ...]:
     return sys.executable, "-I", "-m", f"wirken.{role}"
 
 
-def _banner(paths: Paths, config: Config, home: str, trouble: str, port: int) -> tuple[str, ...]:
+def _banner(
+    paths: Paths, config: Config, home: str, missing: tuple[tuple[str, ...], str], port: int
+) -> tuple[str, ...]:
     model = config.agent(DEFAULT_AGENT).model
+    absent, trouble = missing
     sandbox = (
         f"none ({trouble.rstrip('.')}); no command is run" if trouble else "bubblewrap (no network, read-only root)"
     )
@@ -103,6 +120,7 @@ def _banner(paths: Paths, config: Config, home: str, trouble: str, port: int) ->
         f"Sandbox:  {sandbox}",
         f"Socket:   {for_people(paths.gateway_socket, home)}",
         f"WebChat:  http://localhost:{port}",
+        *([f"Missing:  {', '.join(absent)} (walls of our own processes)"] if absent else ()),
     )
 
 

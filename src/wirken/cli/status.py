@@ -33,6 +33,8 @@ class Process(msgspec.Struct, frozen=True):
     state: str
     restarts: int
     ready_ms: int
+    worn: tuple[str, ...] = ()
+    """The walls that the process says it has put on itself."""
 
 
 class Supervisor(msgspec.Struct, frozen=True):
@@ -46,6 +48,8 @@ class Supervisor(msgspec.Struct, frozen=True):
     ephemeral: bool
     phase: str
     children: tuple[Process, ...]
+    without: tuple[str, ...] = ()
+    """Walls that this machine lacks and that config.toml allows to be missing."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,8 +179,8 @@ def _of_supervisor(supervisor: Supervisor, page: str) -> Iterator[Line]:
     yield f"Version:    {supervisor.version}"
     if page:
         yield f"WebChat:    {page}"
-    if not supervisor.walls:
-        yield ("Walls:      ", Styled("off, as config.toml says; no command is run", "red"))
+    if supervisor.without:
+        yield ("Walls:      ", Styled(f"without {', '.join(supervisor.without)}, as config.toml allows", "red"))
 
 
 def _of_gateway(report: GatewayReport) -> Iterator[Line]:

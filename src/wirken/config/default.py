@@ -29,8 +29,11 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 # port = 18790                         # the page, on this machine only
 
 # [sandbox]
-# mode = "bubblewrap"                  # "off": no walls between the processes, and no command is ever run
+# mode = "bubblewrap"                  # "off": no command is ever run
 # reach = ["~"]                        # below these, a person may let one call have a path; [] for none
+
+# [confine]                            # docs/confinement.md
+# allow_missing = ["landlock-tcp"]     # walls of Wirken's own processes that this machine may lack
 
 # [approvals]
 # ask_seconds = 60                     # to answer at `wirken ask`

@@ -10,6 +10,7 @@ from wirken.domain import limits
 from wirken.domain.errors import ConfigError
 from wirken.domain.ids import DEFAULT_AGENT
 from wirken.domain.money import FORM
+from wirken.domain.walls import WallName
 
 REHEARSAL: Final = "rehearsal"
 """The built-in model that needs no network."""
@@ -77,7 +78,7 @@ class WebConfig(_Table, frozen=True):
 
 
 class SandboxConfig(_Table, frozen=True):
-    """`[sandbox]`. `off` starts the processes without their views, and then no command is run at all."""
+    """`[sandbox]`. `off`: there is no tool that runs commands."""
 
     mode: Literal["bubblewrap", "off"] = "bubblewrap"
     reach: tuple[str, ...] = ("~",)
@@ -85,6 +86,12 @@ class SandboxConfig(_Table, frozen=True):
 
     Hidden files and folders, the system's, and Wirken's own are never given.
     """
+
+
+class ConfineConfig(_Table, frozen=True):
+    """`[confine]`. Walls of our own processes that may be missing where the machine cannot make them."""
+
+    allow_missing: tuple[WallName, ...] = ()
 
 
 class ApprovalsConfig(_Table, frozen=True):
@@ -157,6 +164,7 @@ class Config(_Table, frozen=True):
     providers: dict[str, ProviderConfig] = msgspec.field(default_factory=dict)
     web: WebConfig = WebConfig()
     sandbox: SandboxConfig = SandboxConfig()
+    confine: ConfineConfig = ConfineConfig()
     approvals: ApprovalsConfig = ApprovalsConfig()
     permissions: PermissionsConfig = PermissionsConfig()
     policy: PolicyConfig = PolicyConfig()

@@ -1,12 +1,16 @@
-"""The table of roles: one row per process, saying all that its view contains beside the program itself.
+"""The table of roles: one row per process, saying all that it sees and may ask of the kernel.
 
-The same table stands in DESIGN.md section 1 and in the import contracts. Plain tuples, because the supervisor
-loads this and must stay small.
+The same table stands in DESIGN.md section 1 and in the import contracts; docs/confinement.md is made from it.
+Plain tuples, because the supervisor loads this and must stay small.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
+
+from wirken.domain import limits
+from wirken.domain.walls import LANDLOCK_SINCE, SECCOMP, covered
 
 CERTIFICATES: Final = (
     "/etc/ssl/certs",
@@ -18,10 +22,18 @@ CERTIFICATES: Final = (
 RESOLVER: Final = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf")
 
 
+EVERYBODY: Final = ("/etc/ld.so.cache", "/etc/localtime")
+"""Files of the machine that every process sees."""
+INTERNET: Final = ("unix", "inet", "inet6", "netlink")
+"""Socket families of who resolves names and connects, or starts programs that may try."""
+
+
 class Role(NamedTuple):
     """One row. `writable` and `readable` name parts of the data directory, `sockets` some sockets."""
 
     name: str
+    holds: str = ""
+    """What it knows, in words, for the documentation."""
     writable: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     sockets: tuple[str, ...] = ()
@@ -29,10 +41,19 @@ class Role(NamedTuple):
     """Files of the machine, shown read-only where they exist."""
     network: bool = False
     """Shares the machine's network namespace; every other role has an empty one."""
+    relay: bool = False
+    """Reaches the hosts of its row through outbound's relay, and only so."""
     workspaces: bool = False
     """Sees the agents' workspaces, their read-only folders and its cgroup directories."""
     dials: bool = False
     """Shakes hands on the gateway's socket."""
+    starts_programs: bool = False
+    """May fork, execute, make namespaces and mount; so it has no Landlock, under which nobody can mount."""
+    families: tuple[str, ...] = ()
+    """Families of sockets it may make; listeners and vault pairs are inherited, ready-made."""
+    memory: int = limits.WING_MEMORY
+    """Bytes of private memory; 0 where what it starts would inherit the limit."""
+    files: int = limits.WING_FILES
 
 
 VAULT: Final[str] = "vault"
@@ -40,30 +61,92 @@ GATEWAY: Final[str] = "gateway"
 RUNNER: Final[str] = "runner"
 OUTBOUND: Final[str] = "outbound"
 WEB: Final[str] = "web"
+CHANNELS: Final[str] = "channels"
+MCP: Final[str] = "mcp"
+SIEM: Final[str] = "siem"
+WITNESS: Final[str] = "witness"
 
 ROLES: Final[dict[str, Role]] = {
     role.name: role
     for role in (
-        Role(VAULT, writable=("vault",)),
-        Role(GATEWAY, writable=("gateway",), readable=("config.toml",), system=("/etc/alternatives",)),
+        Role(
+            VAULT,
+            "the device key, `vault.db`, every signing key",
+            writable=("vault",),
+            memory=limits.SMALL_MEMORY,
+            files=limits.SMALL_FILES,
+        ),
+        Role(
+            GATEWAY,
+            "`state.db`, `audit.db`",
+            writable=("gateway",),
+            readable=("config.toml",),
+            system=("/etc/alternatives",),
+            memory=limits.GATEWAY_MEMORY,
+        ),
         Role(
             RUNNER,
+            "nothing",
             sockets=("gateway.sock",),
             system=("/etc/alternatives", *CERTIFICATES),
             workspaces=True,
             dials=True,
+            starts_programs=True,
+            families=INTERNET,
+            memory=0,
         ),
         Role(
             OUTBOUND,
+            "one model key or HTTP credential per request",
             readable=("config.toml",),
             sockets=("gateway.sock",),
             system=(*CERTIFICATES, *RESOLVER),
             network=True,
             dials=True,
+            families=INTERNET,
         ),
-        Role(WEB, sockets=("gateway.sock",), dials=True),
+        Role(WEB, "nothing", sockets=("gateway.sock",), dials=True, families=("unix",)),
+        Role(
+            CHANNELS,
+            "its own channel's token and key",
+            sockets=("gateway.sock",),
+            system=CERTIFICATES,
+            relay=True,
+            dials=True,
+            families=("unix",),
+        ),
+        Role(
+            MCP,
+            "the credentials its entries name",
+            sockets=("gateway.sock",),
+            system=CERTIFICATES,
+            relay=True,
+            dials=True,
+            families=("unix",),
+        ),
+        Role(
+            SIEM,
+            "its targets' tokens",
+            readable=("gateway",),
+            sockets=("gateway.sock",),
+            system=CERTIFICATES,
+            relay=True,
+            dials=True,
+            families=("unix",),
+        ),
+        Role(
+            WITNESS,
+            "nothing",
+            readable=("gateway",),
+            sockets=("gateway.sock",),
+            system=CERTIFICATES,
+            relay=True,
+            dials=True,
+            families=("unix",),
+        ),
     )
 }
+"""The last four are walled like this from their first day on; they are not started yet."""
 
 START_ORDER: Final = (VAULT, GATEWAY, RUNNER, OUTBOUND, WEB)
 
@@ -74,3 +157,10 @@ STOP_STAGES: Final = (frozenset({WEB, GATEWAY}), frozenset({RUNNER, OUTBOUND}), 
 def role_of(role_id: str) -> Role:
     """Return the row of a role id: a role's name, or `<name>-<n>` for a further process of that role."""
     return ROLES[role_id.partition("-")[0]]
+
+
+def required(role: Role, without: Iterable[str]) -> tuple[str, ...]:
+    """Return the walls that a process of this role puts on itself; `without` are those that may be missing."""
+    missing = covered(without)
+    own = (SECCOMP,) if role.starts_programs else (*LANDLOCK_SINCE, SECCOMP)
+    return tuple(each for each in own if each not in missing)

@@ -14,9 +14,8 @@ from __future__ import annotations
 import os
 from typing import Final, NamedTuple
 
-from wirken.confine.roles import Role
+from wirken.confine.roles import EVERYBODY, Role
 
-_LOADER: Final = ("/etc/ld.so.cache", "/etc/localtime")
 _TOP: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
@@ -65,7 +64,7 @@ def mounts(role: Role, scene: Scene) -> tuple[Mount, ...]:
         Mount("proc", "/proc"),
         Mount("dev", "/dev"),
         Mount("tmpfs", "/tmp"),  # noqa: S108  # the view's own
-        *(Mount("ro-bind-try", path, path) for path in (*_LOADER, *role.system)),
+        *(Mount("ro-bind-try", path, path) for path in (*EVERYBODY, *role.system)),
         *(Mount("ro-bind", path, path) for path in scene.program),
         *(Mount("bind", path, path) for path in (f"{scene.data}/{name}" for name in role.writable)),
         *(Mount("ro-bind", path, path) for path in (f"{scene.data}/{name}" for name in role.readable)),

@@ -198,6 +198,17 @@ VAULT_POLL: Final = 0.3  # seconds between two looks whether a sealed vault was 
 VAULT_ANSWER: Final = 10.0  # seconds the vault has to answer; a signature takes 1 ms
 SOCKET_ADDRESS: Final = 107  # bytes of a Unix socket's path, without the closing zero (unix(7))
 
+# --- walls of our own processes ---------------------------------------------------------------------
+# Bytes of private memory (RLIMIT_DATA), descriptors and threads of one process: far above what work needs, far
+# below what hurts the machine. Commands would inherit them from the runner, which is held by its commands' own.
+SMALL_MEMORY: Final = 256 * 2**20  # the vault's Argon2 takes 64 MiB, everything else in it 30
+WING_MEMORY: Final = 1 * 2**30  # a few LINK_BUFFERs and answers at once; idle they take 20 MiB
+GATEWAY_MEMORY: Final = 2 * 2**30  # SESSIONS_LOADED conversations and a FRAME of several CONNECTIONS at once
+SMALL_FILES: Final = 256  # VAULT_PAIRS, VAULT_OPERATORS, the database, and room
+WING_FILES: Final = 1024  # MODEL_CONNECTIONS, PAGE_STREAMS and what browsers keep open; what most systems give anyway
+WING_THREADS: Final = 128  # an event loop's pool has 32; held where the process has a user namespace of its own
+WALLS_REPORT: Final = 256  # bytes in which a child tells the supervisor which walls it has put on; all names take 110
+
 # --- page -------------------------------------------------------------------------------------------
 PAGE_PORT: Final = 18790  # the page's port on loopback
 PAGE_STREAMS: Final = 32  # open event streams; a few tabs per person

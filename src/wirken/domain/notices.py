@@ -66,6 +66,8 @@ class ConfigurationRead(_Fact, frozen=True, kw_only=True, tag="configuration_rea
     models: tuple[str, ...]
     policy_sha256: str
     """Of the organisation's policy file; empty without one, `unreadable` where it could not be used."""
+    walls_missing: tuple[str, ...] = ()
+    """Walls of our own processes that the machine cannot make and the configuration allows to be missing."""
 
 
 class PeerRefused(_Fact, frozen=True, kw_only=True, tag="peer_refused"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from wirken.config.load import load
 from wirken.config.paths import Paths
 from wirken.config.policy_file import decode
+from wirken.confine import process, roles
 from wirken.domain.clock import SystemClock
 from wirken.domain.errors import WirkenError
 from wirken.gateway.house import House
@@ -34,9 +35,11 @@ def main() -> int:
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--reach", action="append", default=[], help="a folder below which calls may be given paths")
     parser.add_argument("--policy", default="", help="an organisation's policy, as config.policy_file writes it")
+    parser.add_argument("--without", type=process.named, default=(), help="walls that this machine lacks")
     options = parser.parse_args()
     logging.basicConfig(format="gateway: %(levelname)s %(message)s", level=logging.WARNING)
     try:
+        process.enter(roles.GATEWAY, process.Ground(str(options.data), options.without, control=options.control_fd))
         return asyncio.run(_serve(options))
     except WirkenError as error:
         print(f"gateway: {error} {error.advice}", file=sys.stderr)  # noqa: T201  # the supervisor's log
@@ -49,6 +52,7 @@ async def _serve(options: argparse.Namespace) -> int:
     lifeline = Lifeline(options.control_fd, options.vault_fd)
     reaches = await Line.over(options.line_fd)
     house = House(paths, load(paths.config_file), policy, SystemClock(), lifeline, reaches, tuple(options.reach))
+    house.without = options.without
     with (
         socket.socket(fileno=options.gateway_listen_fd) as listener,
         socket.socket(fileno=options.operator_listen_fd) as operators,

@@ -84,6 +84,8 @@ class House:
         self._roots = roots
         self.paths, self.loaded, self.clock, self.lifeline = paths, loaded, clock, lifeline
         self.failed = asyncio.Event()
+        self.without: tuple[str, ...] = ()
+        """Walls of our own processes that are missing here, for the record."""
         self.hub, self.wings, self.programs = Hub(), Wings(), Installed()
         self.log = AuditLog(self.paths.audit_db, self.clock, self.failed.set)
         self.operations = Operations(self.log, self.lifeline.vault)
@@ -187,6 +189,7 @@ class House:
                     agents=tuple(config.agents),
                     models=tuple(agent.model for agent in config.agents.values()),
                     policy_sha256=self.bounds.policy_sha256,
+                    walls_missing=self.without,
                 ),
             ),
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TypeVar
 
+from wirken.confine import process
 from wirken.domain import limits
 from wirken.domain.errors import ProtocolError, Unavailable
 from wirken.ipc.lifeline import Lifeline
@@ -26,6 +27,7 @@ def options(role: str) -> argparse.ArgumentParser:
     parser.add_argument("--gateway-socket", type=Path, required=True)
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--vault-fd", type=int, required=True)
+    parser.add_argument("--without", type=process.named, default=(), help="walls that this machine lacks")
     return parser
 
 

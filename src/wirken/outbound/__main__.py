@@ -9,11 +9,14 @@ import random
 import sys
 
 from wirken.config.load import load
+from wirken.config.model import Config
 from wirken.config.paths import Paths
+from wirken.confine import process, roles
 from wirken.domain.errors import WirkenError
 from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.wing import options, stay_dialled
 from wirken.outbound.completions import Completions
+from wirken.outbound.endpoint import ports
 from wirken.outbound.server import OutboundPeer, VaultCredentials
 
 
@@ -22,16 +25,18 @@ def main() -> int:
     chosen = options("outbound").parse_args()
     logging.basicConfig(format="outbound: %(levelname)s %(message)s", level=logging.WARNING)
     try:
-        asyncio.run(_serve(chosen))
+        config = load(Paths(chosen.data).config_file).config
+        ground = process.Ground(str(chosen.data), chosen.without, ports(config), chosen.control_fd)
+        process.enter(roles.OUTBOUND, ground)
+        asyncio.run(_serve(chosen, config))
     except WirkenError as error:
         print(f"outbound: {error} {error.advice}", file=sys.stderr)  # noqa: T201  # the supervisor's log
         return error.exit_code
     return 0
 
 
-async def _serve(chosen: argparse.Namespace) -> None:
+async def _serve(chosen: argparse.Namespace, config: Config) -> None:
     lifeline = Lifeline(chosen.control_fd, chosen.vault_fd)
-    config = load(Paths(chosen.data).config_file).config
     completions = Completions(config, VaultCredentials(lifeline), jitter=random.SystemRandom().random)
     await stay_dialled(lifeline, chosen.gateway_socket, OutboundPeer(completions), lambda _: None)
     await completions.close()

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from wirken.config.model import OLLAMA_URL, Config
 from wirken.outbound.failures import BadEndpoint
 
 
@@ -29,6 +30,20 @@ def endpoint(provider: str, base_url: str) -> Endpoint:
     shown_host = f"[{host}]" if ":" in host else host
     origin = f"{parts.scheme}://{shown_host}" + (f":{port}" if port is not None else "")
     return Endpoint(origin + parts.path.rstrip("/"), origin, parts.scheme == "https")
+
+
+def ports(config: Config) -> tuple[int, ...]:
+    """Return the TCP ports of all providers, Ollama's usual one included; an address that is none has none."""
+    found = {_port(address) for address in (OLLAMA_URL, *(entry.base_url for entry in config.providers.values()))}
+    return tuple(sorted(found - {0}))
+
+
+def _port(address: str) -> int:
+    try:
+        parts = urlsplit(address)
+        return parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return 0
 
 
 def is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ import os
 import secrets
 import sys
 
+from wirken.confine import process, roles
 from wirken.domain.errors import WirkenError
 from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.wing import options, stay_dialled
@@ -25,6 +26,7 @@ def main() -> int:
     chosen = parser.parse_args()
     logging.basicConfig(format="runner: %(levelname)s %(message)s", level=logging.WARNING)
     try:
+        process.enter(roles.RUNNER, process.Ground(str(chosen.data), chosen.without, control=chosen.control_fd))
         asyncio.run(_serve(chosen))
     except WirkenError as error:
         print(f"runner: {error} {error.advice}", file=sys.stderr)  # noqa: T201  # the supervisor's log

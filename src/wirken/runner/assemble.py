@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from wirken.confine import seccomp
+from wirken.confine import bpf, seccomp
 from wirken.domain.errors import SandboxUnavailable
 from wirken.runner import bubblewrap, cgroups
 from wirken.runner.commands import Commands
@@ -57,7 +57,7 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
             "The runner does not work as root: what it starts would be root too, behind one wall less.",
             hint="Start Wirken with `wirken run`; it gives its processes a user of their own.",
         )
-    program = seccomp.command_filter(seccomp.machine_named(host.machine))
+    program = seccomp.command_filter(bpf.machine_named(host.machine))
     fences = cgroups.delegated(options.cgroups, token()) or Watchdog(host.root / "proc", host.release)
     base = host.scratch / f"wirken-runner-{token()}"
     base.mkdir(mode=0o700)

@@ -2,6 +2,7 @@
 
 The control descriptor is one end of a stream socket pair. What travels on it:
 
+- child to supervisor: before it reads anything, a line with the walls it has put on (`confine.process.report`);
 - child to supervisor: one byte, once, when it is ready;
 - supervisor to the vault: the role id of a peer (ASCII), with the vault's end of that peer's pair
   (SCM_RIGHTS). A role id that comes again means a new pair: the old one's process is gone;
@@ -17,6 +18,7 @@ import signal
 import socket
 from typing import Final, Literal
 
+from wirken.domain import limits
 from wirken.supervisor import backoff
 
 State = Literal["starting", "ready", "waiting", "stopping", "stopped"]
@@ -36,6 +38,9 @@ class Child:
         self.pid = 0
         self.pidfd = -1
         self.control: socket.socket | None = None
+        self.worn: tuple[str, ...] = ()
+        """The walls that the process says it has put on; `walls` as the first word, once it has said so."""
+        self._said = b""
         self._started = 0.0
         self._delay = 0.0
 
@@ -48,6 +53,18 @@ class Child:
         """Note the process that was started just now."""
         self.pid, self.pidfd, self.control = pid, os.pidfd_open(pid), control
         self.state, self._started, self.due = "starting", now, deadline
+        self.worn, self._said = (), b""
+
+    def hear(self, data: bytes) -> bool:
+        """Take what came over the control descriptor; return whether the process says that it is ready."""
+        if self.worn:
+            return True
+        line, ended, after = (self._said + data).partition(b"\n")
+        self._said = line[: limits.WALLS_REPORT]
+        if ended or len(line) > limits.WALLS_REPORT:
+            self.worn = tuple(self._said.decode("ascii", "replace").split()) or ("",)
+            return bool(after)
+        return False
 
     def ready(self, now: float) -> None:
         self.state, self.ready_ms = "ready", round((now - self._started) * 1000)

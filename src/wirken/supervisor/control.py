@@ -114,6 +114,7 @@ class Control:
                 "state": child.state,
                 "restarts": child.restarts,
                 "ready_ms": child.ready_ms,
+                "worn": child.worn[1:],
             }
             for child in self._house.children.values()
         ]
@@ -123,6 +124,7 @@ class Control:
             "data": plan.data,
             "port": plan.port,
             "walls": plan.walls,
+            "without": plan.without,
             "ephemeral": plan.ephemeral,
             "phase": self._house.phase,
             "children": children,

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from wirken.confine import roles
+from wirken.confine.roles import required, role_of
 from wirken.confine.views import Scene
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable
+from wirken.domain.walls import REPORT
 from wirken.supervisor import keychain, launch, pairs, stages, workspaces
 from wirken.supervisor.child import Child
 from wirken.supervisor.runners import Further, Runners
@@ -209,18 +211,26 @@ class House:
         if control is None:
             return
         try:
-            said = control.recv(1)
+            said = control.recv(limits.WALLS_REPORT)
         except BlockingIOError:
             return
         except OSError:
             said = b""
         if not said:
             self._unwatch(control)
-        elif child.state == "starting" and self._sees_its_own(child):
+        elif child.state == "starting" and child.hear(said) and self._walled(child) and self._sees_its_own(child):
             child.ready(self._clock())
             self.runners.answer(child.role_id, "")
             if self.phase == "opening" and all(one.state == "ready" for one in self.children.values()):
                 self.phase = "open"
+
+    def _walled(self, child: Child) -> bool:
+        """Return whether the child has said that it wears the walls of its row; end it where it has not."""
+        missing = [each for each in required(role_of(child.role_id), self.plan.without) if each not in child.worn]
+        if missing or REPORT not in child.worn:
+            self._refused[child.role_id] = f"without its walls: {', '.join(missing) or 'it told of none'}"
+            child.kill()
+        return child.role_id not in self._refused
 
     def _sees_its_own(self, child: Child) -> bool:
         """Return whether the child's view holds the folders that were checked; end it where it does not."""

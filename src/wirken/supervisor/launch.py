@@ -94,6 +94,8 @@ def spawn(start: Start) -> int:
 def _options(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Descriptors) -> list[tuple[str, str]]:
     plan, listeners = launcher.plan, launcher.listeners
     options = [("--control-fd", str(own.control))]
+    if plan.without:
+        options.append(("--without", ",".join(plan.without)))
     if role.name == roles.VAULT:
         options += [("--data", f"{plan.data}/vault"), ("--operator-fd", str(listeners.vault.fileno()))]
         options += [("--owner-uid", str(os.getuid()))]
@@ -146,7 +148,7 @@ def _walled(role: roles.Role, plan: Plan, scene: views.Scene, program: tuple[str
 
 
 def _unwalled(plan: Plan, program: tuple[str, ...]) -> tuple[str, ...]:
-    """Return `program` without a view: what `sandbox.mode = "off"` asks for. It still dies with us."""
+    """Return `program` without a view: where none can be made and config.toml allows it. It still dies with us."""
     if not plan.setpriv:
         return program
     if plan.service_uid == -1:

@@ -50,6 +50,8 @@ class Plan(NamedTuple):
     setpriv: str = ""
     service_uid: int = -1
     """The uid children change to; -1 where the supervisor is not root."""
+    without: tuple[str, ...] = ()
+    """Walls that this machine lacks and that the operator allowed to be missing."""
     ephemeral: bool = False
     """Ends when nobody holds it any more (`wirken ask` without a daemon)."""
 
@@ -102,6 +104,7 @@ def decode(raw: bytes) -> Plan:
         bwrap=_text(tree["bwrap"]),
         setpriv=_text(tree["setpriv"]),
         service_uid=_number(tree["service_uid"]),
+        without=_texts(tree["without"]),
         ephemeral=tree["ephemeral"] is True,
     )
 

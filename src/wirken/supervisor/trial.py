@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
-from wirken.confine import usable, views
+from wirken.confine import landlock, process, usable, views
 from wirken.confine.roles import Role
+from wirken.confine.syscalls import Machine
 from wirken.domain import limits
 from wirken.domain.errors import SandboxUnavailable
+from wirken.domain.walls import SECCOMP, covered
 from wirken.supervisor.launch import ENVIRONMENT, Tools, dropped, viewing
 
 _NOTHING: Final = Role("trial")
@@ -32,6 +35,17 @@ _SANDBOX: Final = (
 
 class NoWalls(SandboxUnavailable):
     """The processes cannot be started in their views."""
+
+
+def without(allowed: Iterable[str]) -> tuple[str, ...]:
+    """Return the walls that this machine cannot put on a process, and need not: `allowed` names them.
+
+    Raises `process.WallMissing` where one is not allowed to be missing.
+    """
+    missing = [*process.lacking(landlock.version()), *([] if os.uname().machine in get_args(Machine) else [SECCOMP])]
+    if refused := tuple(each for each in missing if each not in covered(allowed)):
+        raise process.missing_error(refused)
+    return tuple(missing)
 
 
 def walls(tools: Tools) -> str:

@@ -1,7 +1,8 @@
 """Start the vault: `python -I -m wirken.vault --data DIR --control-fd N …`, DIR being `<data>/vault`.
 
 Options: `--operator-fd N --owner-uid U` (the operator's listener), `--device-key-fd N` (a delivery of the
-keychain helper), `--outbound-credential NAME` (repeatable: what the configuration binds to a provider).
+keychain helper), `--outbound-credential NAME` (repeatable: what the configuration binds to a provider),
+`--without WALLS` (names with commas: what this machine lacks and may lack).
 Exits with 0 when the control socket ends.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from wirken.confine import process, roles
 from wirken.domain import limits
 from wirken.domain.clock import SystemClock
 from wirken.domain.errors import UsageError, WirkenError
@@ -37,6 +39,7 @@ class Options(msgspec.Struct):
     data: Path
     numbers: dict[str, int] = msgspec.field(default_factory=dict)
     bound: set[str] = msgspec.field(default_factory=set)
+    without: tuple[str, ...] = ()
 
     def number(self, name: str) -> int:
         return self.numbers.get(name, -1)
@@ -67,6 +70,8 @@ def parse(arguments: Sequence[str]) -> Options:
             options.data = Path(value)
         elif name == "--outbound-credential":
             options.bound.add(value)
+        elif name == "--without":
+            options.without = process.named(value)
         elif name in ("--control-fd", "--operator-fd", "--owner-uid", "--device-key-fd") and value.isdecimal():
             options.numbers[name] = int(value)
         else:
@@ -86,12 +91,12 @@ def say(line: str) -> None:
 
 def serve(options: Options) -> None:
     """Wire the parts together and run."""
-    hardening.close_memory()
+    locked = hardening.keep_all_from_swap()
     os.umask(0o077)
     options.data.chmod(0o700)
 
     def keep(key: Secret) -> None:
-        if not hardening.keep_from_swap(key):
+        if not hardening.keep_from_swap(key) and not locked:
             say("the device key could not be locked into memory; it may reach the swap space")
 
     clock = SystemClock()
@@ -121,7 +126,10 @@ def main(arguments: Sequence[str]) -> int:
     # Ctrl+C reaches the whole terminal group; the supervisor decides when the vault ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        serve(parse(arguments))
+        options = parse(arguments)
+        ground = process.Ground(str(options.data.parent), options.without, control=options.number("--control-fd"))
+        process.enter(roles.VAULT, ground)
+        serve(options)
     except WirkenError as error:
         say(f"{error} {error.advice}".rstrip())
         return error.exit_code

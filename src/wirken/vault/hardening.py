@@ -1,4 +1,7 @@
-"""What the vault does so that its memory stays its own: no core, no debugger, no swap for the key."""
+"""What the vault does so that its key stays out of swap and of memory images.
+
+Core files, debuggers and `/proc/PID/mem` are closed already, as in every process of ours (`confine.process`).
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,31 @@ import ctypes
 import resource
 from typing import Final
 
-from wirken.domain.errors import Unavailable
+from wirken.confine.kernel import libc
 from wirken.domain.secret import Secret
 
-_PR_GET_DUMPABLE: Final = 3
-_PR_SET_DUMPABLE: Final = 4
-
-_libc: Final = ctypes.CDLL(None, use_errno=True)
+_CURRENT, _FUTURE, _ON_FAULT = 1, 2, 4  # MCL_* of linux/mman.h
+_DONT_DUMP: Final = 16  # MADV_DONTDUMP
 
 
-class NotHardened(Unavailable):
-    """The kernel did not take a protection of the vault's memory."""
+def keep_all_from_swap() -> bool:
+    """Lock all of this process's memory, what is allocated later included; return whether that was possible.
 
-    hint = "`wirken doctor` shows what this machine lacks."
-
-
-def close_memory() -> None:
-    """Forbid core files, and attaching or reading `/proc/PID/mem` by the same user's processes (prctl(2)).
-
-    Raises `NotHardened`. Root with CAP_SYS_PTRACE still can.
+    Only where RLIMIT_MEMLOCK is without limit (mlockall(2)): below it, each later allocation could fail.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 or _libc.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise NotHardened("The vault's memory could not be closed to other processes.")
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY:
+        return False
+    return int(libc.mlockall(ctypes.c_int(_CURRENT | _FUTURE | _ON_FAULT))) == 0
 
 
 def keep_from_swap(secret: Secret) -> bool:
-    """Lock the secret's pages into memory (mlock(2)); return False where RLIMIT_MEMLOCK does not allow it.
+    """Lock the secret's pages and leave them out of images; return False where RLIMIT_MEMLOCK does not allow it.
 
-    Covers the buffer itself, not the short-lived copies that a cipher call makes.
+    Covers the buffer itself, not the short-lived copies that a cipher call makes (mlock(2), madvise(2)).
     """
     view = secret.view()
     address = ctypes.addressof(ctypes.c_char.from_buffer(view))
-    return int(_libc.mlock(ctypes.c_void_p(address), ctypes.c_size_t(len(view)))) == 0
+    start = address - address % resource.getpagesize()
+    size = ctypes.c_size_t(address + len(view) - start)
+    libc.madvise(ctypes.c_void_p(start), size, ctypes.c_int(_DONT_DUMP))
+    return int(libc.mlock(ctypes.c_void_p(start), size)) == 0

@@ -1,7 +1,8 @@
 """Start the page: read the options, meet the gateway, serve until the supervisor lets go.
 
 Options: `--data DIR --control-fd N --vault-fd M --gateway-socket PATH` as every wing, `--listen-fds A,B` (TCP
-sockets that listen on loopback), `--tcp-table-fds C,D` (the host's /proc/net/tcp and tcp6), `--owner-uid U`.
+sockets that listen on loopback), `--tcp-table-fds C,D` (the host's /proc/net/tcp and tcp6), `--owner-uid U`,
+and where needed `--without WALLS` (names with commas: what this machine lacks and may lack).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from wirken.confine import process, roles
 from wirken.domain.clock import SystemClock
 from wirken.domain.errors import UsageError, WirkenError
 from wirken.ipc.lifeline import Lifeline
@@ -24,6 +26,7 @@ from wirken.web.peeruid import TcpTables
 from wirken.web.routes import application
 from wirken.web.server import Admission, PageServer
 
+_WITHOUT: Final = "--without"
 _NAMES: Final = frozenset(
     (
         "--data",
@@ -39,27 +42,33 @@ _NAMES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Options:
+    data: Path
     gateway_socket: Path
     control_fd: int
     vault_fd: int
     listen_fds: tuple[int, ...]
     tcp_table_fds: tuple[int, ...]
     owner_uid: int
+    without: tuple[str, ...]
 
 
 def parse(arguments: Sequence[str]) -> Options:
     """Return the options. Raises `UsageError`; every one is needed, for none has a safe absence."""
     given = dict(zip(arguments[::2], arguments[1::2], strict=False))
-    if len(arguments) != 2 * len(_NAMES) or given.keys() != _NAMES:
+    doubled = len(arguments) != 2 * len(given)
+    without = process.named(given.pop(_WITHOUT, ""))
+    if doubled or given.keys() != _NAMES:
         raise UsageError("The page needs " + ", ".join(sorted(_NAMES)) + ".")
     try:
         return Options(
+            data=Path(given["--data"]),
             gateway_socket=Path(given["--gateway-socket"]),
             control_fd=int(given["--control-fd"]),
             vault_fd=int(given["--vault-fd"]),
             listen_fds=tuple(map(int, given["--listen-fds"].split(","))),
             tcp_table_fds=tuple(map(int, given["--tcp-table-fds"].split(","))),
             owner_uid=int(given["--owner-uid"]),
+            without=without,
         )
     except ValueError:
         raise UsageError("The page's descriptors and uid are whole numbers.") from None
@@ -89,7 +98,9 @@ async def serve(options: Options) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        asyncio.run(serve(parse(arguments)))
+        options = parse(arguments)
+        process.enter(roles.WEB, process.Ground(str(options.data), options.without, control=options.control_fd))
+        asyncio.run(serve(options))
     except WirkenError as error:
         say(f"{error} {error.advice}".rstrip())
         return error.exit_code

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.bpf import verdict
 
-from wirken.confine import seccomp
-from wirken.confine.seccomp import ABSENT, ALLOW, KILL, REFUSE, command_filter
+from wirken.confine import bpf, seccomp
+from wirken.confine.bpf import ABSENT, ALLOW, KILL, REFUSE
+from wirken.confine.seccomp import command_filter
 from wirken.confine.syscalls import AUDIT_ARCH, Machine, names, number
 
 MACHINES: tuple[Machine, ...] = get_args(Machine)
@@ -167,6 +168,6 @@ def test_the_program_is_small() -> None:
 
 
 def test_an_unknown_processor_has_no_filter() -> None:
-    assert seccomp.machine_named("aarch64") == "aarch64"
-    with pytest.raises(seccomp.NoFilter):
-        seccomp.machine_named("riscv64")
+    assert bpf.machine_named("aarch64") == "aarch64"
+    with pytest.raises(bpf.NoFilter):
+        bpf.machine_named("riscv64")

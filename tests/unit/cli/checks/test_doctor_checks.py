@@ -135,8 +135,13 @@ def test_a_sandbox_that_cannot_be_made_is_red_with_the_reason(home: Installation
     machine_with_bwrap(home, Walls(True, False, "It said no."))
     [finding] = walls.sandbox(home)
     assert (finding.severity, finding.why) == (Severity.RED, "It said no.")
+
+
+def test_commands_that_are_switched_off_are_named(home: Installation) -> None:
+    machine_with_bwrap(home, Walls(True, False, "It said no."))
     home.paths.config_file.write_text('[sandbox]\nmode = "off"\n')
-    assert "switched off" in next(walls.sandbox(Installation(home.paths, {}, home.uid, NOW, None))).seen
+    [finding] = walls.sandbox(home)
+    assert (finding.severity, "no command is run" in finding.seen) == (Severity.INFO, True)
 
 
 @pytest.mark.parametrize(("kind", "severity"), [("cgroup-v2", "ok"), ("cgroup-v1", "ok"), ("watchdog", "yellow")])
