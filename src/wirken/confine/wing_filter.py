@@ -25,6 +25,9 @@ from wirken.confine.syscalls import Machine, number
 MAKING_SANDBOXES: Final = frozenset(("mount", "umount2", "pivot_root", "unshare", "sethostname"))
 """What bubblewrap asks of the kernel, and so the runner may, of what is denied to everybody else."""
 
+ENTERED: Final = (0x1000_0000, 0x4000_0000)
+"""CLONE_NEWUSER and CLONE_NEWNET: the namespaces of its own sandboxes that `runner/hatch.py` enters with setns."""
+
 NEW_MOUNTS: Final = frozenset(
     ("move_mount", "open_tree", "open_tree_attr", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr")
 )
@@ -68,7 +71,16 @@ def wing_filter(role: Role, machine: Machine) -> bytes:
 
 def _makes_sandboxes(program: Program, machine: Machine) -> None:
     program.each(NEW_MOUNTS, machine, ABSENT)
+    program.block(number("setns", machine), _entering())
     program.each((name for name in DENIED if name not in MAKING_SANDBOXES | NEW_MOUNTS), machine, REFUSE)
+
+
+def _entering() -> Program:
+    body = Program()
+    body.load_argument(1)
+    body.any_of(ENTERED, ALLOW)
+    body.end(REFUSE)
+    return body
 
 
 def _stays_alone(program: Program, role: Role, machine: Machine) -> None:

@@ -51,6 +51,8 @@ def test_the_runner_makes_sandboxes_and_nothing_else_that_a_command_may_not(mach
     for name in set(DENIED) - wings.MAKING_SANDBOXES - wings.NEW_MOUNTS:
         assert answer("runner", machine, name) in (REFUSE, None), name
     assert answer("runner", machine, "clone", 0x7E02_0011) == ALLOW
+    assert [answer("runner", machine, "setns", 3, kind) for kind in (0x1000_0000, 0x4000_0000)] == [ALLOW, ALLOW]
+    assert [answer("runner", machine, "setns", 3, kind) for kind in (0, 0x0002_0000, 0x5000_0000)] == [REFUSE] * 3
     assert answer("runner", machine, "openat2", 3, 4, 5, 24) == ALLOW
     assert answer("runner", machine, "execve") == ALLOW
 
