@@ -100,7 +100,14 @@ class _Judge:
         if piped and name in rules.READS_CODE:
             found.doubt(f"`{name}` runs what comes out of a pipe.")
         if found.said == said:
-            found.asks(Tier.TWO, f"`{name}` {_does(name, opened)}.")
+            self._unremarkable(name, opened)
+
+    def _unremarkable(self, name: str, opened: Opened | None) -> None:
+        """Say what a yes means for a verb of which there is nothing else to say."""
+        if opened is None and name not in rules.TAME:
+            self._runs_any_code(name, f"`{name}` is not known here and may run any code, ")
+        else:
+            self.findings.asks(Tier.TWO, f"`{name}` {_does(name, opened)}.")
 
     def _own_program(self, path: str) -> bool:
         """Judge a program file that the model may have written itself; False where its path is uncertain."""

@@ -197,7 +197,7 @@ def test_reasons_are_told_once_the_weightiest_first_and_not_without_end() -> Non
     ],
 )
 def test_any_code_is_tier_3_where_the_sandbox_reaches_more_than_the_workspace(reaches: Place) -> None:
-    for name in ("python", "make", "./x", "awk"):
+    for name in ("python", "make", "./x", "awk", "a-program-of-tomorrow"):
         one = argv(name, "x")
         assert classify(one).tier is Tier.TWO
         beyond = classify(structs.replace(one, place=reaches))
@@ -273,3 +273,8 @@ def test_without_a_grant_tier_2_asks_and_tells_the_reasons() -> None:
 def test_the_question_about_a_program_with_options_that_run_code_says_that_a_lasting_yes_covers_them() -> None:
     assert "options that run any code" in " ".join(classify(command("tar cf x.tar .")).reasons)
     assert "any code" in " ".join(classify(command("tar cf x.tar --to-command=x")).reasons)
+
+
+def test_a_program_that_is_in_no_table_is_asked_about_as_one_that_may_run_any_code() -> None:
+    assert "may run any code" in classify(command("hg --config alias.x='!y' x")).reasons[0]
+    assert "may run any code" not in " ".join(classify(command("cp a b; mkdir c; f() (cd d); ls | sort")).reasons)

@@ -33,7 +33,13 @@ def test_no_verb_stands_in_two_tables() -> None:
     assert sum(map(len, tables)) == len(frozenset[str]().union(*tables))
 
 
-@pytest.mark.parametrize("table", [rules.HIGH_RISK, rules.DESTRUCTIVE, rules.OPAQUE, wrappers.OPENED])
+def test_no_verb_is_tame_and_something_worse() -> None:
+    worse = rules.HIGH_RISK | rules.DESTRUCTIVE | rules.OPAQUE | rules.INTERPRETERS | rules.SHELLS
+    assert rules.TAME & worse == {"kill"}, "`kill` opens no file; it is destructive all the same"
+    assert {"find"} == rules.TAME & wrappers.OPENED
+
+
+@pytest.mark.parametrize("table", [rules.HIGH_RISK, rules.DESTRUCTIVE, rules.OPAQUE, rules.TAME, wrappers.OPENED])
 def test_every_verb_of_a_table_is_what_its_own_name_is_judged_by(table: frozenset[str]) -> None:
     """Otherwise the entry could never match."""
     for word in table:
