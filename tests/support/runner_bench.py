@@ -19,18 +19,21 @@ import time
 
 import msgspec
 
-from wirken.domain.actions import CanonicalCall, NetworkMode, Place
+from wirken.domain.actions import CanonicalCall, NetworkMode, Place, SandboxKind
 from wirken.domain.ids import AgentId, ChannelId, PrincipalId, SessionId
 from wirken.ipc.calls.runner import Run, WirePermit
-from wirken.runner.assemble import Host, Options, assembled
+from wirken.runner.assemble import EngineOptions, Host, Options, assembled
+from wirken.runner.owner import Owner
+from wirken.runner.sandbox import Bounds
 from wirken.runner.tools import Tools
 
 SESSION = SessionId("default/terminal/bench")
 
 
 class Bench:
-    def __init__(self, tools: Tools, workspace: str) -> None:
+    def __init__(self, tools: Tools, workspace: str, kind: SandboxKind) -> None:
         self._tools = tools
+        self._kind: SandboxKind = kind
         self._workspace = workspace
         self._seq = 0
         self._tasks: dict[int, asyncio.Task[dict[str, object]]] = {}
@@ -44,7 +47,7 @@ class Bench:
             session=SESSION,
             principal=PrincipalId("owner"),
             channel=ChannelId("terminal"),
-            place=Place(self._workspace, "bubblewrap", network, tuple(read_only)),
+            place=Place(self._workspace, self._kind, network, tuple(read_only)),
         )
         return Run(permit=WirePermit(SESSION, self._seq, call.digest()), call=call.canonical())
 
@@ -99,10 +102,19 @@ def answer(number: int, task: asyncio.Task[dict[str, object]]) -> None:
 async def main() -> None:
     options = json.loads(sys.argv[1])
     machine = os.uname()
-    host = Host(machine.machine, machine.release, os.geteuid())
-    wanted = Options((options["workspace"],), tuple(options["read_only"]), tuple(options["cgroups"]), options["relay"])
+    host = Host(machine.machine, machine.release, os.geteuid(), os.getegid())
+    engine = options["engine"]
+    wanted = Options(
+        workspaces=(options["workspace"],),
+        read_only=tuple(options["read_only"]),
+        cgroups=tuple(options["cgroups"]),
+        relay=options["relay"],
+        bounds=Bounds(**options["bounds"]),
+        kind=options["kind"],
+        engine=None if engine is None else EngineOptions(engine[0], engine[1], engine[2], Owner(*engine[3])),
+    )
     with assembled(wanted, host, lambda: secrets.token_hex(8)) as tools:
-        bench = Bench(tools, options["workspace"])
+        bench = Bench(tools, options["workspace"], options["kind"])
         reader = asyncio.StreamReader(limit=2**24)
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -10,13 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
+from tests.support.engine import Engine
 from tests.support.walled import REPOSITORY, owned, service_ids, walled
 
 from wirken.confine import delegate
 from wirken.ipc.calls.runner import Ran, SandboxReport
+from wirken.runner.owner import Owner
+from wirken.runner.sandbox import Bounds
 
 PATIENCE = 60.0
 
@@ -82,6 +85,23 @@ class Client:
         return line
 
 
+class Boxed(NamedTuple):
+    """Which sandbox a runner is given beside bubblewrap, its limits, and whose its containers are."""
+
+    engine: Engine
+    kind: Literal["docker", "gvisor"] = "docker"
+    owner: Owner = Owner("test", "start", "runner")
+    bounds: Bounds = Bounds()
+    image: str = ""
+    """Empty for the engine's own test image."""
+
+    @property
+    def options(self) -> dict[str, object]:
+        runtime = "runsc" if self.kind == "gvisor" else ""
+        given = [str(self.engine.socket), self.image or self.engine.image, runtime, self.owner]
+        return {"kind": self.kind, "engine": given, "bounds": self.bounds._asdict()}
+
+
 @contextmanager
 def runner(
     folder: Path,
@@ -89,14 +109,16 @@ def runner(
     read_only: tuple[str, ...] = (),
     view: tuple[str, ...] = (),
     relay: Path | None = None,
+    boxed: Boxed | None = None,
 ) -> Iterator[Client]:
     """Start a runner whose workspace is `folder`/workspace; `limits` says whether it is given cgroups.
 
     `view` are further arguments of the view it starts in; `relay` is the socket its commands reach out through.
+    With `boxed`, commands run in containers.
     """
     given = delegate.delegate(os.getpid(), *service_ids()) if limits == "cgroup" else delegate.NOTHING
     try:
-        with _started(folder, given, read_only, view, relay) as client:
+        with _started(folder, given, read_only, view, relay, boxed) as client:
             yield client
     finally:
         delegate.remove(given, os.getpid())
@@ -109,6 +131,7 @@ def _started(
     read_only: tuple[str, ...],
     view: tuple[str, ...],
     relay: Path | None,
+    boxed: Boxed | None,
 ) -> Iterator[Client]:
     workspace = owned(folder / "workspace")
     options = {
@@ -116,9 +139,11 @@ def _started(
         "read_only": list(read_only),
         "cgroups": [value for _, value in given.options],
         "relay": str(relay or ""),
+        **({"kind": "bubblewrap", "engine": None, "bounds": {}} if boxed is None else boxed.options),
     }
     program = [str(REPOSITORY / "tests/support/runner_bench.py"), json.dumps(options)]
-    shown = (*read_only, *([str(relay)] if relay else []))
+    engine = [] if boxed is None else [str(boxed.engine.socket)]
+    shown = (*read_only, *([str(relay)] if relay else []), *engine)
     line = walled(program, writable=[str(workspace), *given.binds], readable=shown, extra=view)
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         client = Client(process, workspace, given.kind)

@@ -128,6 +128,11 @@ EXEC_SETUP: Final = 10.0  # seconds bubblewrap has to build a sandbox; it takes 
 EXEC_CLEAR: Final = 5.0  # seconds the kernel has to clear away a killed process tree
 EXEC_WATCH: Final = 0.05  # seconds between looks of the watchdog; a hog fills about 100 MiB meanwhile
 EXEC_WATCH_CGROUP: Final = 0.25  # seconds between looks at a cgroup, where the kernel holds the limit itself
+ENGINE_TIME: Final = 30.0  # seconds a container engine has for one step; creating takes 0.1, more on a loaded disk
+ENGINE_REPLY: Final = 4 * 2**20  # bytes of one answer of the engine; the description of a container has 10 kB
+ENGINE_HEAD: Final = 16 * 1024  # bytes of an answer's header
+ENGINE_WATCH: Final = 0.5  # seconds between looks at how many processes a container has
+ENGINE_PATH: Final = 107  # bytes of a Unix socket's path (unix(7))
 PERMITS_REMEMBERED: Final = 4096  # permits the runner remembers having used, so that none runs twice
 
 # --- a sandbox's way out ----------------------------------------------------------------------------

@@ -239,7 +239,7 @@ class House:
         if self.loaded.config.sandbox.mode == "off":
             report = _SWITCHED_OFF
         self.desk.sandbox = report
-        self.router.sandbox = "bubblewrap" if report.kind == "bubblewrap" else "none"
+        self.router.sandbox = report.kind
 
     async def _runner_known(self) -> None:
         """Return once the runner has said what it can do, or did not come up."""

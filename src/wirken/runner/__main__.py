@@ -44,7 +44,7 @@ async def _serve(chosen: argparse.Namespace) -> None:
         outside=tuple(chosen.outside),
     )
     machine = os.uname()
-    host = Host(machine.machine, machine.release, os.geteuid())
+    host = Host(machine.machine, machine.release, os.geteuid(), os.getegid())
     with assembled(own, host, lambda: secrets.token_hex(8)) as tools:
         await stay_dialled(lifeline, chosen.gateway_socket, RunnerPeer(tools), lambda _: None)
         tools.stop()

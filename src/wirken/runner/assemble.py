@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from wirken.confine import bpf, seccomp
+from wirken.domain.actions import SandboxKind
 from wirken.domain.errors import SandboxUnavailable
+from wirken.ipc.calls.runner import SandboxReport
 from wirken.runner import bubblewrap, cgroups
 from wirken.runner.commands import Commands
 from wirken.runner.egress import Egress
 from wirken.runner.outside import given
+from wirken.runner.owner import Owner
 from wirken.runner.probe import probe
+from wirken.runner.sandbox import Bounds, Sandbox
 from wirken.runner.tools import Ground, Tools
 from wirken.runner.watchdog import Watchdog
+
+
+class EngineOptions(NamedTuple):
+    """Which container engine, and what is asked of it."""
+
+    socket: str
+    image: str
+    runtime: str
+    owner: Owner
 
 
 class Options(NamedTuple):
@@ -29,6 +42,10 @@ class Options(NamedTuple):
     relay: str = ""
     """The socket of outbound's relay for the runner; without it no command has a network."""
     outside: tuple[str, ...] = ()
+    bounds: Bounds = Bounds()
+    kind: SandboxKind = "bubblewrap"
+    engine: EngineOptions | None = None
+    """With the kinds `docker` and `gvisor`."""
 
 
 class Host(NamedTuple):
@@ -40,6 +57,8 @@ class Host(NamedTuple):
     """`os.uname().release`."""
     uid: int
     """`os.geteuid()`."""
+    gid: int
+    """`os.getegid()`."""
     root: Path = Path("/")
     scratch: Path = Path("/tmp")  # noqa: S108  # a tmpfs of the runner's own view
     """A folder of the runner's own, emptied at the end."""
@@ -49,25 +68,50 @@ class Host(NamedTuple):
 def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterator[Tools]:
     """Yield the runner's tools; its scratch files are removed afterwards.
 
-    `token` makes short unique names, such as `secrets.token_hex(8)`. Raises `SandboxUnavailable` for root and
-    for a processor without a filter, `cgroups.BadDelegation` for options it does not know.
+    `token` makes short unique names, such as `secrets.token_hex(8)`. Raises `SandboxUnavailable` for root and,
+    with bubblewrap, for a processor without a filter, `cgroups.BadDelegation` for options it does not know.
     """
     if host.uid == 0:
         raise SandboxUnavailable(
             "The runner does not work as root: what it starts would be root too, behind one wall less.",
             hint="Start Wirken with `wirken run`; it gives its processes a user of their own.",
         )
-    program = seccomp.command_filter(bpf.machine_named(host.machine))
-    fences = cgroups.delegated(options.cgroups, token()) or Watchdog(host.root / "proc", host.release)
     base = host.scratch / f"wirken-runner-{token()}"
     base.mkdir(mode=0o700)
     try:
-        egress = Egress(options.relay, host.root / "proc")
-        commands = Commands(bubblewrap.prepare(base, host.root), fences, program, egress)
+        sandbox, look = _sandbox(options, host, base, token)
         ground = Ground(frozenset(options.workspaces), frozenset(options.read_only), given(options.outside))
-        yield Tools(ground, commands, functools.partial(probe, commands, base, host.root), token)
+        yield Tools(ground, sandbox, options.bounds, look, token)
     finally:
         _remove(base)
+
+
+def _sandbox(
+    options: Options, host: Host, base: Path, token: Callable[[], str]
+) -> tuple[Sandbox, Callable[[], Awaitable[SandboxReport]]]:
+    """Return the sandbox that the options name, and the look at it."""
+    if options.engine is not None:
+        return _engine(options, host, options.engine, token)
+    program = seccomp.command_filter(bpf.machine_named(host.machine))
+    bounds = options.bounds
+    fences = cgroups.delegated(options.cgroups, token(), bounds) or Watchdog(host.root / "proc", host.release, bounds)
+    egress = Egress(options.relay, host.root / "proc")
+    commands = Commands(bubblewrap.prepare(base, host.root), fences, program, egress, bounds)
+    return commands, functools.partial(probe, commands, base, host.root)
+
+
+def _engine(
+    options: Options, host: Host, wanted: EngineOptions, token: Callable[[], str]
+) -> tuple[Sandbox, Callable[[], Awaitable[SandboxReport]]]:
+    # Loaded only where an engine is configured: the runner's start and memory are everyone's.
+    from wirken.runner import docker, engine_look
+    from wirken.runner.containers import Identity, Recipe
+    from wirken.runner.engine_http import EngineHttp
+
+    user = engine_look.User(host.uid, host.gid)
+    recipe = Recipe(wanted.image, wanted.runtime, wanted.owner, options.bounds, Identity(f"{user.uid}:{user.gid}"))
+    sandbox = docker.Docker(EngineHttp(wanted.socket), options.kind, recipe, token)
+    return sandbox, functools.partial(engine_look.look, sandbox, user, options.workspaces[0])
 
 
 def _remove(base: Path) -> None:

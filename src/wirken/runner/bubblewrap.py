@@ -6,9 +6,9 @@ import contextlib
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-from wirken.domain import limits
 from wirken.domain.actions import Outside
 from wirken.runner.granted import Certificates, certificates, environment
+from wirken.runner.sandbox import Bounds, Command
 
 WORKSPACE: Final = "/workspace"
 READ_ONLY: Final = "/readonly"
@@ -89,22 +89,14 @@ def shown_at(read_only: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def arguments(
-    root: HostRoot,
-    workspace: str,
-    read_only: tuple[str, ...],
-    inherited: Descriptors,
-    argv: tuple[str, ...],
-    *,
-    network: bool = False,
-    outside: tuple[Outside, ...] = (),
-) -> list[str]:
-    """Return the whole command line. `argv` is started byte for byte as given.
+def arguments(root: HostRoot, bounds: Bounds, command: Command, inherited: Descriptors) -> list[str]:
+    """Return the whole command line. `command.argv` is started byte for byte as given.
 
-    The root is made read-only last; everything that can be written has a size, except the workspace. With `network`
-    the command finds a proxy's address and the machine's CA certificates; its network stays a loopback of its own.
+    The root is made read-only last; everything that can be written has a size, except the workspace. With
+    `command.network` it finds a proxy's address and the machine's CA certificates; its network stays a loopback of
+    its own.
     """
-    size = str(limits.EXEC_TMP)
+    size = str(bounds.tmp)
     return [
         "bwrap",
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
@@ -115,13 +107,13 @@ def arguments(
         *("--proc", "/proc", "--dev", "/dev"),
         *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108  # made here
         *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108  # made here
-        *("--bind", workspace, WORKSPACE),
-        *(text for source, place in shown_at(read_only) for text in ("--ro-bind", source, place)),
-        *(_granted(root.certificates) if network else ()),
-        *(text for one in outside for text in ("--bind" if one.writable else "--ro-bind", one.path, one.path)),
+        *("--bind", command.workspace, WORKSPACE),
+        *(text for source, place in shown_at(command.read_only) for text in ("--ro-bind", source, place)),
+        *(_granted(root.certificates) if command.network is not None else ()),
+        *(text for one in command.outside for text in (_bind(one), one.path, one.path)),
         *("--remount-ro", "/", "--chdir", WORKSPACE),
         *("--json-status-fd", str(inherited.status), "--block-fd", str(inherited.gate)),
-        *("--seccomp", str(inherited.filter), "--", *argv),
+        *("--seccomp", str(inherited.filter), "--", *command.argv),
     ]
 
 
@@ -129,3 +121,7 @@ def _granted(authorities: Certificates) -> tuple[str, ...]:
     shown = (("--ro-bind", source, place) for source, place in authorities.folders)
     variables = (("--setenv", name, value) for name, value in environment(authorities).items())
     return tuple(word for option in (*shown, *variables) for word in option)
+
+
+def _bind(one: Outside) -> str:
+    return "--bind" if one.writable else "--ro-bind"

@@ -17,6 +17,7 @@ from typing import Final
 from wirken.domain import limits
 from wirken.domain.errors import UsageError
 from wirken.runner.fences import Broken, Fence, Fences
+from wirken.runner.sandbox import Bounds
 
 V1_CONTROLLERS: Final = ("memory", "pids")
 
@@ -30,8 +31,9 @@ class GroupV2:
 
     pause = limits.EXEC_WATCH_CGROUP
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, bounds: Bounds) -> None:
         self._directory = directory
+        self._bounds = bounds
 
     def make(self) -> None:
         """Create the group. Raises `OSError`."""
@@ -39,10 +41,10 @@ class GroupV2:
 
     def limit(self) -> None:
         """Set its limits. Raises `OSError`."""
-        _write(self._directory / "memory.max", limits.EXEC_MEMORY)
+        _write(self._directory / "memory.max", self._bounds.memory)
         _write_if_there(self._directory / "memory.swap.max", 0)
         _write_if_there(self._directory / "memory.oom.group", 1)
-        _write(self._directory / "pids.max", limits.EXEC_PROCESSES)
+        _write(self._directory / "pids.max", self._bounds.processes)
 
     def admit(self, pid: int) -> None:
         _write(self._directory / "cgroup.procs", pid)
@@ -68,9 +70,10 @@ class GroupV1:
 
     pause = limits.EXEC_WATCH_CGROUP
 
-    def __init__(self, memory: Path, pids: Path) -> None:
+    def __init__(self, memory: Path, pids: Path, bounds: Bounds) -> None:
         self._memory = memory
         self._pids = pids
+        self._bounds = bounds
 
     def make(self) -> None:
         """Create both groups. Raises `OSError`."""
@@ -83,9 +86,9 @@ class GroupV1:
 
     def limit(self) -> None:
         """Set their limits. Raises `OSError`."""
-        _write(self._memory / "memory.limit_in_bytes", limits.EXEC_MEMORY)
-        _write_if_there(self._memory / "memory.memsw.limit_in_bytes", limits.EXEC_MEMORY)
-        _write(self._pids / "pids.max", limits.EXEC_PROCESSES)
+        _write(self._memory / "memory.limit_in_bytes", self._bounds.memory)
+        _write_if_there(self._memory / "memory.memsw.limit_in_bytes", self._bounds.memory)
+        _write(self._pids / "pids.max", self._bounds.processes)
 
     def admit(self, pid: int) -> None:
         _write(self._memory / "cgroup.procs", pid)
@@ -110,13 +113,14 @@ class CgroupsV2:
 
     kind = "cgroup-v2"
 
-    def __init__(self, base: Path, names: Iterator[str]) -> None:
+    def __init__(self, base: Path, names: Iterator[str], bounds: Bounds) -> None:
         """`names` are for the groups; no other runner that was lent the same directory may use them."""
         self._base = base
         self._names = names
+        self._bounds = bounds
 
     def fence(self) -> Fence:
-        group = GroupV2(self._base / next(self._names))
+        group = GroupV2(self._base / next(self._names), self._bounds)
         _made(group)
         return group
 
@@ -126,20 +130,21 @@ class CgroupsV1:
 
     kind = "cgroup-v1"
 
-    def __init__(self, memory: Path, pids: Path, names: Iterator[str]) -> None:
+    def __init__(self, memory: Path, pids: Path, names: Iterator[str], bounds: Bounds) -> None:
         """`names` as for `CgroupsV2`."""
         self._memory = memory
         self._pids = pids
         self._names = names
+        self._bounds = bounds
 
     def fence(self) -> Fence:
         name = next(self._names)
-        group = GroupV1(self._memory / name, self._pids / name)
+        group = GroupV1(self._memory / name, self._pids / name, self._bounds)
         _made(group)
         return group
 
 
-def delegated(described: tuple[str, ...], token: str) -> Fences | None:
+def delegated(described: tuple[str, ...], token: str, bounds: Bounds) -> Fences | None:
     """Return what the `--cgroup` arguments describe, or None for none of them.
 
     `token` is this runner's alone: several runners share the directories, and a killed one leaves groups behind.
@@ -150,9 +155,9 @@ def delegated(described: tuple[str, ...], token: str) -> Fences | None:
     found = {kind: Path(place) for kind, sep, place in (text.partition("=") for text in described) if sep}
     names = (f"command-{token}-{number}" for number in itertools.count(1))
     if set(found) == {"v2"}:
-        return CgroupsV2(found["v2"], names)
+        return CgroupsV2(found["v2"], names, bounds)
     if set(found) == {f"v1:{name}" for name in V1_CONTROLLERS}:
-        return CgroupsV1(found["v1:memory"], found["v1:pids"], names)
+        return CgroupsV1(found["v1:memory"], found["v1:pids"], names, bounds)
     raise BadDelegation(
         "The cgroup directories are not described in a form the runner knows.",
         hint="Forms: v2=DIRECTORY, or v1:memory=DIRECTORY together with v1:pids=DIRECTORY.",

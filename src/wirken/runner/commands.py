@@ -1,4 +1,4 @@
-"""Run one command in one sandbox, inside its limits, and leave no process behind."""
+"""bubblewrap behind the port `sandbox.Sandbox`: inside its limits, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -6,27 +6,21 @@ import asyncio
 import errno
 import functools
 import resource
-from collections.abc import Coroutine
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal
 
 from wirken.domain import limits
-from wirken.domain.actions import Outside
+from wirken.domain.actions import SandboxKind
 from wirken.domain.errors import SandboxUnavailable
-from wirken.ipc.calls.runner import WirePermit
 from wirken.runner import bubblewrap
 from wirken.runner.bubblewrap import HostRoot
 from wirken.runner.drain import Drain
 from wirken.runner.egress import Egress
 from wirken.runner.fences import Fence, Fences
 from wirken.runner.output import NOTHING, Kept
+from wirken.runner.sandbox import NOT_EXECUTABLE, NOT_FOUND, Bounds, Command, EndedBy, Finished
 from wirken.runner.tree import NotStarted, Tree
+from wirken.runner.uninterrupted import uninterrupted
 from wirken.runner.watchdog import lower
-
-EndedBy: TypeAlias = Literal["", "time", "memory", "processes", "stopped"]
-
-NOT_EXECUTABLE: Final = 126
-NOT_FOUND: Final = 127
-"""Exit codes as a shell gives them (POSIX, 2.8.2)."""
 
 _EACH: Final = (
     (resource.RLIMIT_NOFILE, limits.EXEC_FILES),
@@ -35,35 +29,15 @@ _EACH: Final = (
 )
 
 
-class Command(NamedTuple):
-    """What to run and where. Folders are absolute paths in the runner's view."""
-
-    argv: tuple[str, ...]
-    workspace: str
-    read_only: tuple[str, ...] = ()
-    timeout: float = limits.EXEC_TIME
-    """Seconds, from the moment the command starts."""
-    network: WirePermit | None = None
-    """On whose behalf it reaches out; None where it does not."""
-    outside: tuple[Outside, ...] = ()
-    """Single paths that it sees besides, under their own names."""
-
-
-class Finished(NamedTuple):
-    """How a command ended. `exit_code` is None where it was killed before it could end by itself."""
-
-    exit_code: int | None
-    ended_by: EndedBy
-    output: Kept
-    seconds: float
-
-
 class Commands:
-    """Starts sandboxes, limits.EXEC_PARALLEL at once; further commands wait for a place."""
+    """A sandbox of bubblewrap's for each command."""
 
-    def __init__(self, root: HostRoot, fences: Fences, program: bytes, egress: Egress) -> None:
-        """`program` is the system call filter (`confine.seccomp.command_filter`)."""
+    kind: SandboxKind = "bubblewrap"
+
+    def __init__(self, root: HostRoot, fences: Fences, program: bytes, egress: Egress, bounds: Bounds) -> None:
+        """`fences` hold `bounds`; `program` is the system call filter (`confine.seccomp.command_filter`)."""
         self._root = root
+        self._bounds = bounds
         self._fences = fences
         self._program = program
         self._egress = egress
@@ -79,11 +53,11 @@ class Commands:
         """End every command, now and from now on, with `stopped`."""
         self._stop.set()
 
-    async def run(self, command: Command) -> Finished:
-        """Run a command to its end. Cancelling kills the tree first and waits until it is gone.
+    async def close(self) -> None:
+        """Nothing is kept between commands."""
 
-        Raises `SandboxUnavailable` where no sandbox could be made; the command did not run then.
-        """
+    async def run(self, command: Command) -> Finished:
+        """Run a command to its end (`sandbox.Sandbox.run`)."""
         async with self._places:
             if self._stop.is_set():
                 return Finished(None, "stopped", NOTHING, 0.0)
@@ -97,15 +71,7 @@ class Commands:
                 fence.remove()
 
     async def _behind(self, fence: Fence, command: Command) -> Finished:
-        arguments = functools.partial(
-            bubblewrap.arguments,
-            self._root,
-            command.workspace,
-            command.read_only,
-            argv=command.argv,
-            network=command.network is not None,
-            outside=command.outside,
-        )
+        arguments = functools.partial(bubblewrap.arguments, self._root, self._bounds, command)
         with Drain() as drain:
             try:
                 tree = Tree(arguments, drain.write_end, self._program)
@@ -117,7 +83,7 @@ class Commands:
             try:
                 code, ended_by, seconds = await self._to_its_end(tree, fence, command)
             finally:
-                await _uninterrupted(_cleared(tree, fence))
+                await uninterrupted(_cleared(tree, fence))
                 drain.finish()
                 tree.close()
             kept = drain.kept()
@@ -181,20 +147,6 @@ async def _cleared(tree: Tree, fence: Fence) -> None:
     tree.kill()
     fence.kill()
     await tree.clear()
-
-
-async def _uninterrupted(work: Coroutine[None, None, None]) -> None:
-    """Finish `work` even when cancelled meanwhile; the cancellation is raised afterwards."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    task.result()
-    if cancelled is not None:
-        raise cancelled
 
 
 def exec_failure(said: str) -> int:

@@ -8,9 +8,9 @@ from typing import Final
 from wirken.confine.usable import obstacle
 from wirken.domain.errors import SandboxUnavailable
 from wirken.ipc.calls.runner import SandboxReport
-from wirken.runner.commands import Command, Commands
+from wirken.runner.commands import Commands
+from wirken.runner.sandbox import Command
 
-KIND: Final = "bubblewrap"
 _TRUE: Final = ("/usr/bin/true",)
 
 
@@ -27,7 +27,7 @@ async def probe(commands: Commands, scratch: Path, root: Path) -> SandboxReport:
         return unavailable(str(error), root)
     if finished.exit_code != 0:
         return unavailable(finished.output.text, root)
-    return SandboxReport(kind=KIND, limits=commands.limits_held_by)
+    return SandboxReport(kind=commands.kind, limits=commands.limits_held_by)
 
 
 def unavailable(said: str, root: Path) -> SandboxReport:

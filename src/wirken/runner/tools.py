@@ -24,20 +24,11 @@ from wirken.runner.arguments import (
     WriteArguments,
     parsed,
 )
-from wirken.runner.commands import Command, Commands, EndedBy, Finished
 from wirken.runner.files import Answer
 from wirken.runner.locate import FileFailure, Located, locate
-from wirken.runner.probe import KIND
+from wirken.runner.sandbox import Bounds, Command, EndedBy, Finished, Sandbox
 
 HERE: Final = "runner"
-
-_ENDINGS: Final[dict[EndedBy, str]] = {
-    "": "",
-    "time": "[ended: its time was used up, and all its processes were killed]",
-    "memory": f"[ended: it used more than {limits.EXEC_MEMORY // 2**20} MiB of memory and was killed]",
-    "processes": f"[ended: it needed more than {limits.EXEC_PROCESSES} processes]",
-    "stopped": "[ended: it was stopped, and all its processes were killed]",
-}
 
 
 class Ground(NamedTuple):
@@ -55,13 +46,15 @@ class Tools:
     def __init__(
         self,
         ground: Ground,
-        commands: Commands,
+        sandbox: Sandbox,
+        bounds: Bounds,
         probe: Callable[[], Awaitable[SandboxReport]],
         token: Callable[[], str],
     ) -> None:
-        """`probe` tries the sandbox (`probe.probe`); `token` makes names for files that are being written."""
+        """`probe` tries the sandbox; `bounds` are what it holds; `token` makes names for files being written."""
         self._ground = ground
-        self._commands = commands
+        self._sandbox = sandbox
+        self._bounds = bounds
         self._probe = probe
         self._token = token
         self._used: dict[tuple[str, int], None] = {}
@@ -69,13 +62,13 @@ class Tools:
 
     async def status(self) -> SandboxReport:
         """Return whether commands can be run; tried again for as long as they could not."""
-        if self._report is None or self._report.kind != KIND:
+        if self._report is None or self._report.kind == "none":
             self._report = await self._probe()
         return self._report
 
     def stop(self) -> None:
         """End every command with `stopped`; none starts from now on."""
-        self._commands.stop()
+        self._sandbox.stop()
 
     async def run(self, question: Run) -> Ran:
         """Run a permitted call once. Cancelling kills its processes before the cancellation goes on.
@@ -140,38 +133,61 @@ class Tools:
 
     async def _exec(self, call: CanonicalCall, permit: WirePermit, arguments: ExecArguments) -> Ran:
         words = arguments.words()
-        if call.place.sandbox != KIND:
-            return _no_sandbox("The configuration switched the sandbox off.", "Set sandbox.mode to 'bubblewrap'.")
-        report = await self.status()
-        if report.kind != KIND:
-            return _no_sandbox(report.reason, report.fix)
-        network = None if call.place.network == "none" else permit
         place = call.place
-        command = Command(words, place.workspace, place.read_only, arguments.timeout, network, place.outside)
+        if place.sandbox == "none":
+            return _no_sandbox("The configuration switched the sandbox off.", "Set sandbox.mode to 'auto'.")
+        if place.sandbox != self._sandbox.kind:
+            return _no_sandbox("The call was decided for another sandbox than this one.", "Ask for it again.")
+        report = await self.status()
+        if report.kind == "none":
+            return _no_sandbox(report.reason, report.fix)
+        command = Command(
+            argv=words,
+            workspace=place.workspace,
+            read_only=place.read_only,
+            timeout=min(arguments.timeout, self._bounds.seconds),
+            network=None if place.network == "none" else permit,
+            outside=place.outside,
+            session=call.session,
+        )
         try:
-            return _ran(await self._commands.run(command))
+            return self._ran(await self._sandbox.run(command))
         except SandboxUnavailable as error:
             return _no_sandbox(str(error), error.advice)
+
+    def _ran(self, finished: Finished) -> Ran:
+        outcome: Outcome = "ok" if finished.exit_code == 0 else "failed"
+        if finished.ended_by:
+            outcome = "stopped" if finished.ended_by == "stopped" else "failed"
+        ending = _ending(finished.ended_by, self._bounds)
+        text = finished.output.text
+        return Ran(
+            outcome=outcome,
+            output="\n".join(part for part in (text.removesuffix("\n"), ending) if part) if ending else text,
+            exit_code=finished.exit_code,
+            ended_by=finished.ended_by,
+            truncated_bytes=finished.output.cut,
+            place=self._sandbox.kind,
+        )
 
 
 def _where(path: str, place: Place) -> Located:
     return outside.located(path, place.outside) or locate(path, place.workspace, place.read_only)
 
 
-def _ran(finished: Finished) -> Ran:
-    outcome: Outcome = "ok" if finished.exit_code == 0 else "failed"
-    if finished.ended_by:
-        outcome = "stopped" if finished.ended_by == "stopped" else "failed"
-    ending = _ENDINGS[finished.ended_by]
-    text = finished.output.text
-    return Ran(
-        outcome=outcome,
-        output="\n".join(part for part in (text.removesuffix("\n"), ending) if part) if ending else text,
-        exit_code=finished.exit_code,
-        ended_by=finished.ended_by,
-        truncated_bytes=finished.output.cut,
-        place=KIND,
-    )
+def _ending(ended_by: EndedBy, bounds: Bounds) -> str:
+    """Return what the model reads of a command that did not end by itself."""
+    match ended_by:
+        case "":
+            return ""
+        case "time":
+            return "[ended: its time was used up, and all its processes were killed]"
+        case "memory":
+            return f"[ended: it used more than {bounds.memory // 2**20} MiB of memory and was killed]"
+        case "processes":
+            return f"[ended: it needed more than {bounds.processes} processes]"
+        case "stopped":
+            return "[ended: it was stopped, and all its processes were killed]"
 
 
 def _said(answer: Answer) -> Ran:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from wirken.domain import limits
 from wirken.runner.fences import Broken, Fence
+from wirken.runner.sandbox import Bounds
 
 _PAGE: Final = resource.getpagesize()
 _OWN_COUNT: Final = (5, 14)
@@ -36,27 +37,28 @@ class WatchedTree:
 
     pause = limits.EXEC_WATCH
 
-    def __init__(self, proc: Path, *, own_count: bool) -> None:
+    def __init__(self, proc: Path, bounds: Bounds, *, own_count: bool) -> None:
         self._proc = proc
+        self._bounds = bounds
         self._own_count = own_count
         self._first = 0
 
     def admit(self, pid: int) -> None:
         self._first = pid
         # Counts private writable memory, so programs that only reserve addresses (V8, Go) still run.
-        lower(pid, resource.RLIMIT_DATA, limits.EXEC_MEMORY)
+        lower(pid, resource.RLIMIT_DATA, self._bounds.memory)
         if self._own_count:
-            lower(pid, resource.RLIMIT_NPROC, limits.EXEC_PROCESSES)
+            lower(pid, resource.RLIMIT_NPROC, self._bounds.processes)
 
     def broken(self) -> Broken:
         tree = descendants(self._first, processes(self._proc))
-        if sum(process.threads for process in tree) > limits.EXEC_PROCESSES:
+        if sum(process.threads for process in tree) > self._bounds.processes:
             return "processes"
-        if sum(process.resident for process in tree) <= limits.EXEC_MEMORY:
+        if sum(process.resident for process in tree) <= self._bounds.memory:
             return ""
         # Shared pages were counted once per process so far; only now is the exact sum worth its price.
         exact = sum(proportional(self._proc, process) for process in tree)
-        return "memory" if exact > limits.EXEC_MEMORY else ""
+        return "memory" if exact > self._bounds.memory else ""
 
     def starved(self) -> bool:
         return False  # a refused fork leaves no trace outside
@@ -73,13 +75,14 @@ class Watchdog:
 
     kind = "watchdog"
 
-    def __init__(self, proc: Path, release: str) -> None:
+    def __init__(self, proc: Path, release: str, bounds: Bounds) -> None:
         """`release` is the kernel's, as `os.uname().release`."""
         self._proc = proc
+        self._bounds = bounds
         self._own_count = _version(release) >= _OWN_COUNT
 
     def fence(self) -> Fence:
-        return WatchedTree(self._proc, own_count=self._own_count)
+        return WatchedTree(self._proc, self._bounds, own_count=self._own_count)
 
 
 def processes(proc: Path) -> Iterator[Process]:

@@ -3,16 +3,33 @@ from __future__ import annotations
 from pathlib import Path
 
 from wirken.domain import limits
+from wirken.domain.actions import Outside
 from wirken.runner.bubblewrap import Descriptors, HostRoot, arguments, prepare, shown_at
 from wirken.runner.granted import Certificates
+from wirken.runner.sandbox import Bounds, Command
 
 ROOT = HostRoot(
     Path("/tmp/etc"), ("--symlink", "usr/bin", "/bin"), Certificates((("/h/etc/ssl/certs", "/etc/ssl/certs"),), "")
 )
 
 
-def line(argv: tuple[str, ...] = ("true",), read_only: tuple[str, ...] = ()) -> list[str]:
-    return arguments(ROOT, "/home/me/work", read_only, Descriptors(7, 8, 9), argv)
+def line(
+    argv: tuple[str, ...] = ("true",), read_only: tuple[str, ...] = (), outside: tuple[Outside, ...] = ()
+) -> list[str]:
+    command = Command(argv, "/home/me/work", read_only, outside=outside)
+    return arguments(ROOT, Bounds(), command, Descriptors(7, 8, 9))
+
+
+def test_a_path_outside_is_shown_under_its_own_name_and_written_only_where_that_was_allowed() -> None:
+    words = line(outside=(Outside("/data/a"), Outside("/data/b", writable=True)))
+    assert words[words.index("/data/a") - 1 : words.index("/data/a") + 2] == ["--ro-bind", "/data/a", "/data/a"]
+    assert words[words.index("/data/b") - 1 : words.index("/data/b") + 2] == ["--bind", "/data/b", "/data/b"]
+    assert words.index("/data/b") < len(words) - 1 - words[::-1].index("--remount-ro")
+
+
+def test_the_size_of_tmp_is_the_operators() -> None:
+    words = arguments(ROOT, Bounds(tmp=2**20), Command(("true",), "/w"), Descriptors(7, 8, 9))
+    assert [words[at + 1] for at, word in enumerate(words) if word == "--size"] == [str(2**20)] * 2
 
 
 def test_every_namespace_is_new_and_none_is_optional() -> None:

@@ -12,6 +12,7 @@ import pytest
 from wirken.domain import limits
 from wirken.runner import cgroups
 from wirken.runner.cgroups import BadDelegation, CgroupsV1, CgroupsV2, GroupV1, GroupV2
+from wirken.runner.sandbox import Bounds
 
 
 def directory(path: Path, **files: str) -> Path:
@@ -29,7 +30,7 @@ def v2(path: Path, **more: str) -> Path:
 
 def test_v2_sets_memory_swap_and_processes(tmp_path: Path) -> None:
     place = v2(tmp_path / "c", memory__swap__max="", memory__oom__group="", cgroup__kill="")
-    group = GroupV2(place)
+    group = GroupV2(place, Bounds())
     group.limit()
     group.admit(4711)
     assert {name: (place / name).read_text() for name in os.listdir(place) if "events" not in name} == {
@@ -43,17 +44,17 @@ def test_v2_sets_memory_swap_and_processes(tmp_path: Path) -> None:
 
 
 def test_v2_works_without_swap_accounting(tmp_path: Path) -> None:
-    GroupV2(v2(tmp_path / "c")).limit()
+    GroupV2(v2(tmp_path / "c"), Bounds()).limit()
     assert not (tmp_path / "c/memory.swap.max").exists()
 
 
 def test_a_missing_controller_is_an_error_and_not_a_missing_limit(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        GroupV2(directory(tmp_path / "c", memory__max="")).limit()
+        GroupV2(directory(tmp_path / "c", memory__max=""), Bounds()).limit()
 
 
 def test_v2_reads_what_the_kernel_did(tmp_path: Path) -> None:
-    group = GroupV2(v2(tmp_path / "c"))
+    group = GroupV2(v2(tmp_path / "c"), Bounds())
     assert (group.broken(), group.starved()) == ("", False)
     (tmp_path / "c/memory.events").write_text("oom 1\noom_kill 1\noom_group_kill 1\n")
     (tmp_path / "c/pids.events").write_text("max 12\n")
@@ -61,14 +62,14 @@ def test_v2_reads_what_the_kernel_did(tmp_path: Path) -> None:
 
 
 def test_v2_kills_with_one_write(tmp_path: Path) -> None:
-    GroupV2(v2(tmp_path / "c", cgroup__kill="")).kill()
+    GroupV2(v2(tmp_path / "c", cgroup__kill=""), Bounds()).kill()
     assert (tmp_path / "c/cgroup.kill").read_text() == "1"
 
 
 def test_v1_limits_memory_together_with_swap(tmp_path: Path) -> None:
     memory = directory(tmp_path / "m", memory__limit_in_bytes="", memory__memsw__limit_in_bytes="", cgroup__procs="")
     pids = directory(tmp_path / "p", pids__max="", cgroup__procs="")
-    group = GroupV1(memory, pids)
+    group = GroupV1(memory, pids, Bounds())
     group.limit()
     group.admit(12)
     both = str(limits.EXEC_MEMORY)
@@ -80,13 +81,13 @@ def test_v1_limits_memory_together_with_swap(tmp_path: Path) -> None:
 def test_v1_reads_what_the_kernel_did(tmp_path: Path) -> None:
     memory = directory(tmp_path / "m", memory__oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
     pids = directory(tmp_path / "p", pids__events="max 1\n")
-    group = GroupV1(memory, pids)
+    group = GroupV1(memory, pids, Bounds())
     assert (group.broken(), group.starved()) == ("memory", True)
 
 
 def test_without_a_kill_file_the_members_are_killed_one_by_one(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
-        GroupV1(tmp_path / "none", directory(tmp_path / "p", cgroup__procs=f"{child.pid}\n")).kill()
+        GroupV1(tmp_path / "none", directory(tmp_path / "p", cgroup__procs=f"{child.pid}\n"), Bounds()).kill()
         assert child.wait(timeout=5) == -signal.SIGKILL
 
 
@@ -99,17 +100,17 @@ def test_without_a_kill_file_the_members_are_killed_one_by_one(tmp_path: Path) -
     ],
 )
 def test_the_supervisors_words_are_understood(described: tuple[str, ...], kind: type) -> None:
-    assert isinstance(cgroups.delegated(described, "token"), kind)
+    assert isinstance(cgroups.delegated(described, "token", Bounds()), kind)
 
 
 def test_no_words_mean_no_cgroups() -> None:
-    assert cgroups.delegated((), "token") is None
+    assert cgroups.delegated((), "token", Bounds()) is None
 
 
 @pytest.mark.parametrize("described", [("v1:memory=/m",), ("v3=/x",), ("v2",), ("v2=/a", "v1:pids=/p")])
 def test_half_a_delegation_is_refused(described: tuple[str, ...]) -> None:
     with pytest.raises(BadDelegation):
-        cgroups.delegated(described, "token")
+        cgroups.delegated(described, "token", Bounds())
 
 
 @pytest.mark.parametrize(("token", "error"), [("one", FileExistsError), ("two", FileNotFoundError)])
@@ -118,7 +119,7 @@ def test_a_group_of_another_runner_is_neither_used_nor_removed(
 ) -> None:
     """A plain directory has no kernel files, so setting limits fails where making the group did not."""
     (tmp_path / "command-one-1").mkdir()
-    fences = cgroups.delegated((f"v2={tmp_path}",), token)
+    fences = cgroups.delegated((f"v2={tmp_path}",), token, Bounds())
     assert fences is not None
     with pytest.raises(error):
         fences.fence()

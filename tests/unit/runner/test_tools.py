@@ -28,7 +28,7 @@ def machine(root: Path) -> Path:
 
 
 def host(tmp_path: Path, uid: int = 1000) -> Host:
-    return Host("x86_64", "6.1.0-13-amd64", uid, machine(tmp_path / "machine"), tmp_path)
+    return Host("x86_64", "6.1.0-13-amd64", uid, uid, machine(tmp_path / "machine"), tmp_path)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from wirken.domain import limits
+from wirken.runner.sandbox import Bounds
 from wirken.runner.watchdog import Process, Watchdog, descendants, lower, processes
 
 MEBIBYTE = 2**20
@@ -28,7 +29,7 @@ def recorded(proc: Path, *table: tuple[int, int, int, int, int]) -> Path:
 
 def fence_around(proc: Path) -> str:
     """Return what the watchdog finds for the tree below process 10 of a recorded table."""
-    fence = Watchdog(proc, "5.10.0").fence()
+    fence = Watchdog(proc, "5.10.0", Bounds()).fence()
     fence._first = 10  # type: ignore[attr-defined]  # a recorded process cannot be given limits
     return fence.broken()
 

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from wirken.domain import limits
+from wirken.domain.actions import SandboxKind
 from wirken.domain.events import Outcome
 
 Sentence: TypeAlias = Annotated[str, msgspec.Meta(max_length=limits.SENTENCE)]
@@ -32,7 +33,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     truncated_bytes: int = 0
     duration_ms: int = 0
     place: str = ""
-    """Where it ran: `bubblewrap`, or `runner` for a file tool."""
+    """Where it ran: the sandbox's kind, or `runner` for a file tool."""
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):
@@ -47,13 +48,15 @@ class SandboxStatus(msgspec.Struct, frozen=True, tag="sandbox_status"):
 
 
 class SandboxReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`kind` is `bubblewrap`, or `none` where no command can be run; then `reason` and `fix` say why."""
+    """`kind` is `none` where no command can be run; then `reason` and `fix` say why."""
 
-    kind: Sentence
+    kind: SandboxKind
     limits: Sentence
-    """`cgroup-v2`, `cgroup-v1`, `watchdog`, or empty."""
+    """Who holds them: `cgroup-v2`, `cgroup-v1`, `watchdog`, `engine`, or empty."""
     reason: Sentence = ""
     fix: Sentence = ""
+    notes: tuple[Sentence, ...] = ()
+    """What else an operator should see: the engine, its image, what was swept."""
 
 
 RunnerQuestion: TypeAlias = Run | SandboxStatus

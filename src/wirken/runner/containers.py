@@ -1,0 +1,142 @@
+"""What a container of ours is, in the words of the Engine API (version 1.41): computed here, asked for in `docker`."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from wirken.domain import limits
+from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE, shown_at
+from wirken.runner.owner import INSTALLATION, RUNNER, START, Owner
+from wirken.runner.sandbox import Bounds, Command
+
+_JOINED: Final = ("/bin/sh", "-c", 'exec "$@" 2>&1', "sh")
+
+
+class Identity(NamedTuple):
+    """As whom a command runs in the container, so that a workspace of mode 0700 is its own."""
+
+    user: str
+    """`uid:gid` inside."""
+    namespace: str = ""
+    """HostConfig.UsernsMode."""
+
+
+class Recipe(NamedTuple):
+    """What all containers of one runner have in common."""
+
+    image: str
+    runtime: str
+    """Empty for the engine's default."""
+    owner: Owner
+    bounds: Bounds
+    identity: Identity
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One line of the engine's list of containers."""
+
+    id: str = msgspec.field(name="Id")
+    labels: dict[str, str] = msgspec.field(name="Labels", default_factory=dict)
+
+
+class State(msgspec.Struct, frozen=True):
+    """`State` of a container that has ended."""
+
+    exit_code: int = msgspec.field(name="ExitCode")
+    oom_killed: bool = msgspec.field(name="OOMKilled", default=False)
+    error: str = msgspec.field(name="Error", default="")
+
+
+class Inspected(msgspec.Struct, frozen=True):
+    state: State = msgspec.field(name="State")
+
+
+class Pids(msgspec.Struct, frozen=True):
+    current: int = 0
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """How many processes and threads a running container has."""
+
+    pids_stats: Pids = Pids()
+
+
+def creation(recipe: Recipe, command: Command) -> bytes:
+    """Return the body of `POST /containers/create` for one command: no network, no capability, nothing writable
+    but the workspace, what the call was granted, and memory of a fixed size.
+
+    The command line is the entry point, so that none of the image's own stands before it. A shell joins both
+    outputs into one pipe first: the engine would carry two, and lose the order between them.
+    """
+    return _encoder.encode(
+        {
+            "Image": recipe.image,
+            "Entrypoint": (*_JOINED, *command.argv),
+            "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
+            "User": recipe.identity.user,
+            "WorkingDir": WORKSPACE,
+            "Hostname": "sandbox",
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Healthcheck": {"Test": ["NONE"]},
+            "Labels": recipe.owner.labels,
+            "HostConfig": _host(recipe, command),
+        }
+    )
+
+
+def _host(recipe: Recipe, command: Command) -> dict[str, object]:
+    bounds = recipe.bounds
+    size = f"rw,nosuid,nodev,exec,mode=1777,size={bounds.tmp}"
+    return {
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "ReadonlyRootfs": True,
+        "NetworkMode": "none",
+        "IpcMode": "private",
+        "CgroupnsMode": "private",
+        "UsernsMode": recipe.identity.namespace,
+        "Init": True,
+        "Runtime": recipe.runtime,
+        "Memory": bounds.memory,
+        "MemorySwap": bounds.memory,
+        "PidsLimit": bounds.processes,
+        "ShmSize": bounds.tmp,
+        "Tmpfs": {"/tmp": size},  # noqa: S108  # the container's own
+        "Mounts": _mounts(command),
+        "Ulimits": [
+            {"Name": name, "Soft": value, "Hard": value}
+            for name, value in (("nofile", limits.EXEC_FILES), ("fsize", limits.EXEC_FILE_SIZE), ("core", 0))
+        ],
+        # Without it a flood of output would fill the engine's disk.
+        "LogConfig": {"Type": "none"},
+        "RestartPolicy": {"Name": "no"},
+    }
+
+
+def _mounts(command: Command) -> list[dict[str, object]]:
+    wanted = [(command.workspace, WORKSPACE, True)]
+    wanted += [(folder, place, False) for folder, place in shown_at(command.read_only)]
+    wanted += [(one.path, one.path, one.writable) for one in command.outside]
+    return [
+        {
+            "Type": "bind",
+            "Source": source,
+            "Target": target,
+            "ReadOnly": not writable,
+            # What is mounted below it was not granted, and would not become read-only.
+            "BindOptions": {"Propagation": "rprivate", "NonRecursive": True},
+        }
+        for source, target, writable in wanted
+    ]
+
+
+def left_over(found: list[Listed], owner: Owner) -> list[str]:
+    """Return the ids of containers whose runner is gone: those of earlier starts, and of this runner before it."""
+    ours = [one for one in found if one.labels.get(INSTALLATION) == owner.installation]
+    return [one.id for one in ours if one.labels.get(START) != owner.start or one.labels.get(RUNNER) == owner.runner]
+
+
+_encoder: Final = msgspec.json.Encoder()

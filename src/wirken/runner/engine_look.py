@@ -1,0 +1,156 @@
+"""Can commands be run in containers here? What the engine is, what it holds, and one command to prove it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from wirken.domain.errors import SandboxUnavailable
+from wirken.domain.text import brief
+from wirken.ipc.calls.runner import SandboxReport
+from wirken.runner.containers import Identity
+from wirken.runner.docker import Docker
+from wirken.runner.engine_http import EngineFailed
+from wirken.runner.sandbox import Command
+
+_MISSING: Final = 404
+_HELD_BY: Final = "engine"
+_NOTHING: Final = ("/bin/sh", "-c", ":")
+_WORD: Final = 100  # bytes of a name or a version that the engine tells
+
+
+class _Component(msgspec.Struct, frozen=True):
+    name: str = msgspec.field(name="Name", default="")
+
+
+class Version(msgspec.Struct, frozen=True):
+    """`GET /version`."""
+
+    version: str = msgspec.field(name="Version", default="")
+    components: list[_Component] = msgspec.field(name="Components", default_factory=list)
+
+    @property
+    def podman(self) -> bool:
+        return any(one.name.startswith("Podman") for one in self.components)
+
+
+class Info(msgspec.Struct, frozen=True):
+    """`GET /info`, as far as it bears on what a container is held by."""
+
+    security: list[str] = msgspec.field(name="SecurityOptions", default_factory=list)
+    runtimes: dict[str, object] = msgspec.field(name="Runtimes", default_factory=dict)
+    memory: bool = msgspec.field(name="MemoryLimit", default=False)
+    pids: bool = msgspec.field(name="PidsLimit", default=False)
+
+    def has(self, name: str) -> bool:
+        return any(option.split(",")[0] == f"name={name}" for option in self.security)
+
+
+class _ImageConfig(msgspec.Struct, frozen=True):
+    volumes: dict[str, object] | None = msgspec.field(name="Volumes", default=None)
+
+
+class Image(msgspec.Struct, frozen=True):
+    """`GET /images/{name}/json`."""
+
+    id: str = msgspec.field(name="Id", default="")
+    config: _ImageConfig | None = msgspec.field(name="Config", default=None)
+
+
+class User(NamedTuple):
+    """The runner's own uid and gid: the workspaces are theirs."""
+
+    uid: int
+    gid: int
+
+
+class Unfit(SandboxUnavailable):
+    """An engine is there, but does not hold what a sandbox must."""
+
+
+async def look(docker: Docker, user: User, workspace: str) -> SandboxReport:
+    """Return what kind of sandbox there is, after one empty command in it; it leaves `workspace` as it is."""
+    try:
+        version = _version.decode(await docker.http.ask("GET", "/version"))
+        info = _info.decode(await docker.http.ask("GET", "/info"))
+        fit(info, docker.recipe.runtime)
+        image = await _image(docker, podman=version.podman)
+        docker.recipe = docker.recipe._replace(identity=identity(info, user, podman=version.podman))
+        swept = await docker.sweep()
+        finished = await docker.run(Command(_NOTHING, workspace))
+        if finished.exit_code != 0:
+            raise Unfit(f"An empty command failed in a container: {brief(finished.output.text, _WORD * 3)}.")
+    except SandboxUnavailable as error:
+        return SandboxReport(kind="none", limits="", reason=brief(str(error)), fix=brief(error.advice))
+    except msgspec.DecodeError:
+        reason = f"What answers at {docker.http.path} is no container engine."
+        return SandboxReport(kind="none", limits="", reason=reason, fix="Correct sandbox.docker_socket.")
+    name = "Podman" if version.podman else "Docker"
+    runtime = docker.recipe.runtime or "the engine's default"
+    return SandboxReport(
+        kind=docker.kind,
+        limits=_HELD_BY,
+        notes=(
+            f"{name} {brief(version.version, _WORD)} at {docker.http.path}, runtime {runtime}",
+            f"image {docker.recipe.image} is there ({brief(image.id, _WORD)})",
+            f"removed {swept} containers of earlier runners at the start",
+        ),
+    )
+
+
+def fit(info: Info, runtime: str) -> None:
+    """Raise `Unfit` for an engine that would leave out one of the walls without a word."""
+    if not info.memory or not info.pids:
+        raise Unfit(
+            "The container engine cannot limit memory and processes.",
+            hint="Give the engine cgroups (a rootless one needs systemd's delegation of memory and pids).",
+        )
+    seccomp = next((option for option in info.security if option.startswith("name=seccomp")), "")
+    if not seccomp or "unconfined" in seccomp:
+        raise Unfit(
+            "The container engine filters no system calls.", hint="Give the engine its default seccomp profile."
+        )
+    if runtime and runtime not in info.runtimes:
+        raise Unfit(
+            f"The container engine has no runtime '{runtime}'.",
+            hint="Install gVisor and register it: sudo runsc install && sudo systemctl restart docker.",
+        )
+
+
+def identity(info: Info, user: User, *, podman: bool) -> Identity:
+    """Return as whom commands run inside, so that files of the runner's uid are theirs and no other's.
+
+    A rootless engine maps its owner to root of the container; Podman can keep the uid instead.
+    """
+    own = f"{user.uid}:{user.gid}"
+    if info.has("rootless"):
+        return Identity(own, "keep-id") if podman else Identity("0:0")
+    return Identity(own, "host") if info.has("userns") else Identity(own)
+
+
+async def _image(docker: Docker, *, podman: bool) -> Image:
+    wanted = docker.recipe.image
+    try:
+        found = _image_decoder.decode(await docker.http.ask("GET", f"/images/{quote(wanted, safe='')}/json"))
+    except EngineFailed as error:
+        if error.status != _MISSING:
+            raise
+        tool = "podman" if podman else "docker"
+        raise Unfit(
+            f"The image '{wanted}' of [sandbox] is not there, and Wirken fetches none.",
+            hint=f"Get it: {tool} pull {wanted} — or make one from a root file system: tar -C ROOT -c . | "
+            f"{tool} import - {wanted}",
+        ) from None
+    if found.config is not None and found.config.volumes:
+        raise Unfit(
+            f"The image '{wanted}' declares volumes, which would be writable and stay on disk.",
+            hint="Name an image without VOLUME in [sandbox] image.",
+        )
+    return found
+
+
+_version: Final = msgspec.json.Decoder(Version)
+_info: Final = msgspec.json.Decoder(Info)
+_image_decoder: Final = msgspec.json.Decoder(Image)

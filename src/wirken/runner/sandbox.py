@@ -1,0 +1,81 @@
+"""The port behind which every sandbox stands: one command in, one result out, nothing left behind.
+
+bubblewrap (`commands`), a container engine (`docker`) and gVisor (`runsc`) implement it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+
+from wirken.domain import limits
+from wirken.domain.actions import Outside, SandboxKind
+from wirken.ipc.calls.runner import WirePermit
+from wirken.runner.output import Kept
+
+EndedBy: TypeAlias = Literal["", "time", "memory", "processes", "stopped"]
+
+NOT_EXECUTABLE: Final = 126
+NOT_FOUND: Final = 127
+"""Exit codes as a shell gives them (POSIX, 2.8.2)."""
+
+
+class Bounds(NamedTuple):
+    """How much one command may use; the operator may lower each (`[sandbox]`)."""
+
+    memory: int = limits.EXEC_MEMORY
+    """Bytes of the whole process tree."""
+    processes: int = limits.EXEC_PROCESSES
+    """Processes and threads of the tree."""
+    seconds: float = limits.EXEC_TIME
+    tmp: int = limits.EXEC_TMP
+    """Bytes of /tmp."""
+
+
+class Command(NamedTuple):
+    """What to run and where. Folders are absolute paths in the runner's view."""
+
+    argv: tuple[str, ...]
+    """Started byte for byte."""
+    workspace: str
+    read_only: tuple[str, ...] = ()
+    timeout: float = limits.EXEC_TIME
+    """Seconds, from the moment the command starts."""
+    network: WirePermit | None = None
+    """On whose behalf it reaches out; None where it does not."""
+    outside: tuple[Outside, ...] = ()
+    """Single paths that it sees besides, under their own names."""
+    session: str = ""
+    """Whose command it is, for sandboxes that are kept for a session."""
+
+
+class Finished(NamedTuple):
+    """How a command ended. `exit_code` is None where it was killed before it could end by itself."""
+
+    exit_code: int | None
+    ended_by: EndedBy
+    output: Kept
+    seconds: float
+
+
+class Sandbox(Protocol):
+    """Runs commands, limits.EXEC_PARALLEL at once; further ones wait for a place."""
+
+    @property
+    def kind(self) -> SandboxKind:
+        """What the record and the prompt say of where a command ran."""
+        ...
+
+    async def run(self, command: Command) -> Finished:
+        """Run a command to its end. Cancelling kills what it started first, and waits until it is gone.
+
+        Raises `SandboxUnavailable` where no sandbox could be made; the command did not run then.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End every command, now and from now on, with `stopped`."""
+        ...
+
+    async def close(self) -> None:
+        """Remove what is kept between commands."""
+        ...
