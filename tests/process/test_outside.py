@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import subprocess
@@ -99,9 +100,11 @@ def test_the_supervisors_environment_holds_nothing_of_a_persons(running: Spine) 
 def test_arguments_hold_options_and_nothing_else(running: Spine, role: str) -> None:
     words = argv(running.pid(role))
     assert words[1:4] == ["-I", "-m", f"wirken.{role}"]
-    for word in words[4:]:
+    for option, word in itertools.pairwise(words[3:]):
         plain = word.startswith(("--", str(running.data), "v1:", "v2:")) or word.replace(",", "").isdigit()
-        assert plain, words
+        folder = option == "--reach" and word.startswith("/")
+        listener = option == "--relay-listen-fd" and word.removeprefix("runner=").isdigit()
+        assert plain or folder or listener, words
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -185,7 +188,8 @@ def test_each_view_shows_its_own_part_of_the_data_directory(running: Spine) -> N
         assert os.listdir(home) == ["data"] and not (root / "home").exists()
         assert not (root / "etc/shadow").exists() and not (root / "var").exists() and not (root / "run").exists()
         if "sockets" in names:
-            assert os.listdir(inside / "sockets") == ["gateway.sock"]
+            own = ["relay-runner.sock"] if role == "runner" else []
+            assert sorted(os.listdir(inside / "sockets")) == ["gateway.sock", *own]
 
 
 def test_sockets_and_the_data_directory_are_closed_to_others(running: Spine) -> None:
@@ -197,7 +201,7 @@ def test_sockets_and_the_data_directory_are_closed_to_others(running: Spine) -> 
             mode = os.lstat(f"{place}/{name}").st_mode
             assert stat.S_IMODE(mode) == 0o600, f"{place}/{name}"
     sockets = {path.name for path in running.paths.sockets_dir.iterdir()}
-    assert sockets == {"gateway.sock", "operator.sock", "vault.sock", "supervisor.sock"}
+    assert sockets == {"gateway.sock", "operator.sock", "vault.sock", "supervisor.sock", "relay-runner.sock"}
 
 
 def test_nothing_listens_but_the_page_on_loopback(running: Spine) -> None:

@@ -61,7 +61,7 @@ def test_a_child_has_only_the_descriptors_it_was_given(house: Supervised, role: 
     given = {0, 1, 2}
     for flag, values in options.items():
         if flag.endswith(("-fd", "-fds")):
-            given |= {int(number) for value in values for number in value.split(",")}
+            given |= {int(number.rpartition("=")[2]) for value in values for number in value.split(",")}
     assert sight["fds"] == sorted(given)
 
 
@@ -82,7 +82,8 @@ def test_a_view_shows_of_the_data_directory_only_its_row(house: Supervised, role
     own = {path.removeprefix(base) for path in mounts if path.startswith(base) and not path.startswith(sockets)}
     assert own == SEES[role]
     dialled = {path.removeprefix(sockets) for path in mounts if path.startswith(sockets)}
-    assert dialled == ({"gateway.sock"} if role in ("runner", "outbound", "web") else set())
+    relay = {"relay-runner.sock"} if role == "runner" else set()
+    assert dialled == ({"gateway.sock", *relay} if role in ("runner", "outbound", "web") else set())
 
 
 @pytest.mark.parametrize("role", ROLES)

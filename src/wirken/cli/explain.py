@@ -89,10 +89,13 @@ class Explainer:
         arguments = bytes(question.args).decode()
         agent, channel = agent_id(question.agent), channel_id(question.channel)
         own = self._config.agent(agent)
+        network = own.network(channel)
         place = Place(
             workspace=own.workspace or str(self._paths.workspace(agent)),
             sandbox="bubblewrap" if self._config.sandbox.mode == "bubblewrap" else "none",
+            network=network.mode,
             read_only=own.read_only,
+            hosts=network.hosts,
         )
         try:
             check(self._tools, question.tool, arguments)

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from wirken.config.egress import BadEgress, check_relay, check_sandbox
 from wirken.config.model import OLLAMA, REHEARSAL, AgentConfig, BudgetConfig, Config, PriceConfig, ProviderConfig
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
@@ -150,6 +151,7 @@ def _check(config: Config, name: str) -> None:
         raise ConfigInvalid(f"{name}: the file of [policy] must be absolute.")
     _check_budgets(config, name)
     _check_prices(config, name)
+    _check_egress(config, name)
     _check_apart(config, name)
 
 
@@ -182,6 +184,16 @@ def _check_prices(config: Config, name: str) -> None:
                 f"{name}: a price is for {model[:64]!r}, which names no model.",
                 hint=f"Write provider/model; a '*' may stand at the end. Providers: {', '.join(sorted(known))}.",
             )
+
+
+def _check_egress(config: Config, name: str) -> None:
+    """Refuse hosts, presets and addresses that cannot be."""
+    try:
+        for agent, entry in config.agents.items():
+            check_sandbox(agent, entry.egress)
+        check_relay(config.egress)
+    except BadEgress as error:
+        raise ConfigInvalid(f"{name}: {error}", hint=error.advice) from None
 
 
 def _check_apart(config: Config, name: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from wirken.config.egress import NO_NETWORK, EgressConfig, SandboxEgress
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
 from wirken.domain.ids import DEFAULT_AGENT
@@ -51,6 +52,12 @@ class AgentConfig(_Table, frozen=True):
     """Further absolute folders the agent may read."""
     instructions: Text = ""
     """Appended to the system prompt."""
+    egress: dict[str, SandboxEgress] = msgspec.field(default_factory=dict)
+    """By channel: what its commands reach; on a channel without an entry, no network."""
+
+    def network(self, channel: str) -> SandboxEgress:
+        """Return what commands may reach in turns on a channel."""
+        return self.egress.get(channel, NO_NETWORK)
 
     @property
     def provider(self) -> str:
@@ -171,6 +178,7 @@ class Config(_Table, frozen=True):
     limits: LimitsConfig = LimitsConfig()
     budgets: dict[str, BudgetConfig] = msgspec.field(default_factory=dict)
     prices: dict[str, PriceConfig] = msgspec.field(default_factory=dict)
+    egress: EgressConfig = EgressConfig()
 
     def agent(self, name: str) -> AgentConfig:
         """Return the agent of that name. Raises `UnknownAgent`."""

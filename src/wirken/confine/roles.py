@@ -87,7 +87,7 @@ ROLES: Final[dict[str, Role]] = {
         Role(
             RUNNER,
             "nothing",
-            sockets=("gateway.sock",),
+            sockets=("gateway.sock", "relay-runner.sock"),
             system=("/etc/alternatives", *CERTIFICATES),
             workspaces=True,
             dials=True,
@@ -147,6 +147,15 @@ ROLES: Final[dict[str, Role]] = {
     )
 }
 """The last four are walled like this from their first day on; they are not started yet."""
+
+RELAYED: Final = (RUNNER,)
+"""The roles that reach out through outbound's relay, each by a socket of its own, which says who asks."""
+
+
+def relay_socket(role: str) -> str:
+    """Return the file name of a role's socket to the relay."""
+    return f"relay-{role}.sock"
+
 
 START_ORDER: Final = (VAULT, GATEWAY, RUNNER, OUTBOUND, WEB)
 

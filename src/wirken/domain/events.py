@@ -21,6 +21,7 @@ from wirken.domain.notices import GrantRevoked as GrantRevoked
 from wirken.domain.notices import InjectionFlag as InjectionFlag
 from wirken.domain.notices import PeerRefused as PeerRefused
 from wirken.domain.notices import RateLimited as RateLimited
+from wirken.domain.reaching import EgressFact
 
 FORMAT: Final = 1
 """The payload's `v`."""
@@ -290,4 +291,5 @@ Fact: TypeAlias = (
     | GrantRevoked
     | SenderRefused
     | SenderChanged
+    | EgressFact
 )

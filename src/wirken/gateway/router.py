@@ -48,7 +48,14 @@ class Router:
     def seat(self, session: Session, wish: Wish, speaker: Person) -> Seat:
         """Return where the turn for a message of `speaker` takes place. Raises `UnknownAgent`."""
         agent = self.config.agent(session.agent)
-        place = Place(workspace=self.workspace(session.agent, wish), sandbox=self.sandbox, read_only=agent.read_only)
+        network = agent.network(session.channel)
+        place = Place(
+            workspace=self.workspace(session.agent, wish),
+            sandbox=self.sandbox,
+            network=network.mode,
+            read_only=agent.read_only,
+            hosts=network.hosts,
+        )
         approvals = self.config.approvals
         patience = approvals.ask_seconds if session.channel == TERMINAL else approvals.daemon_seconds
         return Seat(

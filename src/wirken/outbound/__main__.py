@@ -17,12 +17,17 @@ from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.wing import options, stay_dialled
 from wirken.outbound.completions import Completions
 from wirken.outbound.endpoint import ports
+from wirken.outbound.judging import GatewayJudge
+from wirken.outbound.relay_server import Relay, listeners
+from wirken.outbound.resolve import Resolver, SystemLookup, is_own
 from wirken.outbound.server import OutboundPeer, VaultCredentials
 
 
 def main() -> int:
     """Run until told to stop."""
-    chosen = options("outbound").parse_args()
+    parser = options("outbound")
+    parser.add_argument("--relay-listen-fd", action="append", default=[], metavar="ROLE=FD")
+    chosen = parser.parse_args()
     logging.basicConfig(format="outbound: %(levelname)s %(message)s", level=logging.WARNING)
     try:
         config = load(Paths(chosen.data).config_file).config
@@ -38,7 +43,12 @@ def main() -> int:
 async def _serve(chosen: argparse.Namespace, config: Config) -> None:
     lifeline = Lifeline(chosen.control_fd, chosen.vault_fd)
     completions = Completions(config, VaultCredentials(lifeline), jitter=random.SystemRandom().random)
-    await stay_dialled(lifeline, chosen.gateway_socket, OutboundPeer(completions), lambda _: None)
+    judge, lookup = GatewayJudge(), SystemLookup()
+    relay = Relay(Resolver(lookup, config.egress.pinned, is_own), judge)
+    relay.open(listeners(chosen.relay_listen_fd))
+    await stay_dialled(lifeline, chosen.gateway_socket, OutboundPeer(completions, relay), judge.dialled)
+    await relay.close()
+    lookup.close()
     await completions.close()
 
 

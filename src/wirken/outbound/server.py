@@ -1,7 +1,8 @@
-"""The outbound process's end of the gateway's link: one question in, a stream of model events out."""
+"""The outbound process's end of the gateway's link: model events out, and the relay's questions."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -9,12 +10,14 @@ import msgspec
 from wirken.domain.conversation import ModelEvent
 from wirken.domain.errors import ProtocolError
 from wirken.domain.secret import Secret
+from wirken.ipc.calls.egress import OnRecord, StopEgress
 from wirken.ipc.calls.outbound import Complete, OutboundQuestion, ProviderStatus
 from wirken.ipc.calls.vault import CredentialFor, CredentialReply
 from wirken.ipc.frames import Conversing
 from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.link import Emit, Link
 from wirken.outbound.completions import Completions
+from wirken.outbound.relay_server import Relay
 
 _questions: Final[msgspec.msgpack.Decoder[OutboundQuestion]] = msgspec.msgpack.Decoder(OutboundQuestion)
 
@@ -34,8 +37,10 @@ class VaultCredentials:
 class OutboundPeer:
     """What stands behind the link."""
 
-    def __init__(self, completions: Completions) -> None:
+    def __init__(self, completions: Completions, relay: Relay) -> None:
         self._completions = completions
+        self._relay = relay
+        self._dropping: set[asyncio.Task[None]] = set()
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
         """Answer a question. Raises `ProtocolError` for anything that is none."""
@@ -52,9 +57,15 @@ class OutboundPeer:
                 return await self._completions.complete(asked, pass_on)
             case ProviderStatus():
                 return await self._completions.status(asked)
+            case StopEgress(permit=permit):
+                await self._relay.stop(permit)
+                return OnRecord()
 
     def received(self, link: Link, frame: Conversing) -> None:
         raise ProtocolError("The outbound process does not converse.")
 
     def lost(self, link: Link) -> None:
-        """Questions under way are cancelled by the link; their connections close with them."""
+        """Questions under way are cancelled by the link; their connections close with them, and so does the relay's."""
+        task = asyncio.get_running_loop().create_task(self._relay.drop())
+        self._dropping.add(task)
+        task.add_done_callback(self._dropping.discard)

@@ -1,13 +1,15 @@
 """The keys of calls: what a question names, what a grant is for, and which may be remembered.
 
-`shell:VERB` for an installed program, `shell:./PATH` for one of the workspace, `file:PATH`, `tool:NAME`, and three
-that no grant can hold.
+`shell:VERB` for an installed program, `shell:./PATH` for one of the workspace, `file:PATH`, `network:HOST`,
+`tool:NAME`, and three that no grant can hold.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from wirken.domain.hosts import BadHost, host_name
+from wirken.domain.ids import ActionKey
 from wirken.permissions import paths
 from wirken.permissions.programs.verbs import is_installed, is_ordinary, verb
 from wirken.permissions.rules import DESTRUCTIVE, HIGH_RISK, OPAQUE
@@ -50,5 +52,21 @@ def of_program(name: str, word: str) -> str:
     inside = paths.relative(word)
     return f"shell:{word if inside is None else './' + inside}"
 
+
+def of_host(host: str) -> ActionKey:
+    """Return the key of a host that a command wants to reach."""
+    return ActionKey(f"{_HOST}:{host}")
+
+
+def is_host(key: str) -> bool:
+    """Is this the key of a host? It is Tier 2 where the operator chose the network mode `ask`, and only there."""
+    kind, _, name = key.partition(":")
+    try:
+        return kind == _HOST and host_name(name) == name
+    except BadHost:
+        return False
+
+
+_HOST: Final = "network"
 
 _ALWAYS_ASKED: Final = HIGH_RISK | DESTRUCTIVE | OPAQUE

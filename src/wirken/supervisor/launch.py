@@ -58,7 +58,10 @@ def start_of(role_id: str, launcher: Launcher, scene: views.Scene, own: Descript
     role, plan = roles.role_of(role_id), launcher.plan
     options = _options(role, launcher, scene, own)
     keep = tuple(
-        int(number) for flag, value in options if flag.endswith(("-fd", "-fds")) for number in value.split(",")
+        int(number.rpartition("=")[2])
+        for flag, value in options
+        if flag.endswith(("-fd", "-fds"))
+        for number in value.split(",")
     )
     program = (*plan.programs[role.name], *(word for option in options for word in option))
     return Start(_walled(role, plan, scene, program), keep)
@@ -128,7 +131,10 @@ def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
                 *(("--read-only", path) for path in scene.read_only),
                 *(("--outside", f"{mount.kind}:{mount.target}") for mount in scene.outside),
                 *launcher.cgroups,
+                ("--relay-socket", f"{scene.sockets}/{roles.relay_socket(roles.RUNNER)}"),
             ]
+        case roles.OUTBOUND:
+            return [("--relay-listen-fd", f"{name}={listener.fileno()}") for name, listener in listeners.relays]
         case roles.WEB:
             return [
                 ("--listen-fds", ",".join(str(listener.fileno()) for listener in listeners.web)),

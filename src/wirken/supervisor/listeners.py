@@ -12,6 +12,7 @@ import socket
 import stat
 from typing import Final, NamedTuple
 
+from wirken.confine.roles import RELAYED, relay_socket
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable
 
@@ -37,6 +38,8 @@ class Listeners(NamedTuple):
     vault: socket.socket
     control: socket.socket
     web: tuple[socket.socket, ...]
+    relays: tuple[tuple[str, socket.socket], ...] = ()
+    """For outbound: the role that each one is for, and the listener."""
 
 
 def bind(sockets: str, port: int, uid: int) -> Listeners:
@@ -52,6 +55,7 @@ def bind(sockets: str, port: int, uid: int) -> Listeners:
         vault=unix(f"{sockets}/vault.sock", uid),
         control=unix(f"{sockets}/supervisor.sock", -1),
         web=web,
+        relays=tuple((role, unix(f"{sockets}/{relay_socket(role)}", uid)) for role in RELAYED),
     )
 
 
@@ -99,11 +103,12 @@ def unbind(listeners: Listeners, sockets: str) -> None:
         listeners.vault,
         listeners.control,
         *listeners.web,
+        *(listener for _, listener in listeners.relays),
     ):
         listener.close()
-    for name in ("gateway", "operator", "vault", "supervisor"):
+    for name in ("gateway.sock", "operator.sock", "vault.sock", "supervisor.sock", *map(relay_socket, RELAYED)):
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{sockets}/{name}.sock")
+            os.unlink(f"{sockets}/{name}")
 
 
 def _tcp(family: socket.AddressFamily, address: str, port: int) -> socket.socket:

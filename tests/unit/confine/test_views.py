@@ -29,7 +29,7 @@ def shown(name: str, scene: Scene = SCENE) -> dict[str, str]:
     [
         ("vault", {"vault": "bind"}),
         ("gateway", {"gateway": "bind", "config.toml": "ro-bind"}),
-        ("runner", {"sockets/gateway.sock": "ro-bind"}),
+        ("runner", {"sockets/gateway.sock": "ro-bind", "sockets/relay-runner.sock": "ro-bind"}),
         ("outbound", {"config.toml": "ro-bind", "sockets/gateway.sock": "ro-bind"}),
         ("web", {"sockets/gateway.sock": "ro-bind"}),
     ],

@@ -48,8 +48,8 @@ PLAN = Plan(
 
 @pytest.fixture
 def listeners() -> Iterator[Listeners]:
-    ends = [socket.socket(socket.AF_UNIX) for _ in range(5)]
-    yield Listeners(ends[0], ends[1], ends[2], ends[3], (ends[4],))
+    ends = [socket.socket(socket.AF_UNIX) for _ in range(6)]
+    yield Listeners(ends[0], ends[1], ends[2], ends[3], (ends[4],), (("runner", ends[5]),))
     for end in ends:
         end.close()
 
@@ -199,7 +199,7 @@ def test_each_child_keeps_its_own_descriptors_and_no_other(listeners: Listeners)
     assert set(line("vault", PLAN, listeners).keep) == {90, 92, vault}
     assert set(line("gateway", PLAN, listeners).keep) == {90, 91, 95, gateway, operator}
     assert set(line("runner", PLAN, listeners).keep) == {90, 91}
-    assert set(line("outbound", PLAN, listeners).keep) == {90, 91}
+    assert set(line("outbound", PLAN, listeners).keep) == {90, 91, listeners.relays[0][1].fileno()}
     assert set(line("web", PLAN, listeners).keep) == {90, 91, 93, 94, web}
 
 
@@ -219,8 +219,8 @@ def test_options_are_those_of_the_contract(listeners: Listeners) -> None:
     common = ["--control-fd", "--data", "--vault-fd"]
     gateway = ["--gateway-listen-fd", "--operator-listen-fd", "--line-fd", "--owner-uid"]
     assert options("gateway") == [*common, *gateway]
-    assert options("runner") == [*common, "--gateway-socket", "--workspace", "--cgroup"]
-    assert options("outbound") == [*common, "--gateway-socket"]
+    assert options("runner") == [*common, "--gateway-socket", "--workspace", "--cgroup", "--relay-socket"]
+    assert options("outbound") == [*common, "--gateway-socket", "--relay-listen-fd"]
     assert options("web") == [*common, "--gateway-socket", "--listen-fds", "--tcp-table-fds", "--owner-uid"]
 
 

@@ -1,4 +1,4 @@
-"""What the gateway asks of the outbound process: one model completion at a time, streamed."""
+"""What the gateway asks of the outbound process: model completions, streamed, and to end a call's connections."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 
 from wirken.domain import limits
 from wirken.domain.conversation import ModelEvent
+from wirken.ipc.calls.egress import StopEgress
 
 
 class Complete(msgspec.Struct, frozen=True, tag="complete"):
@@ -42,6 +43,6 @@ class ProviderReport(msgspec.Struct, frozen=True):
     models: Annotated[tuple[str, ...], msgspec.Meta(max_length=limits.MODEL_NAMES)] = ()
 
 
-OutboundQuestion: TypeAlias = Complete | ProviderStatus
+OutboundQuestion: TypeAlias = Complete | ProviderStatus | StopEgress
 
 CompletionItem: TypeAlias = ModelEvent
