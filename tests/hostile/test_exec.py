@@ -18,7 +18,7 @@ from wirken.permissions.decide import classify, decide
 from wirken.permissions.findings import Classified
 from wirken.permissions.gates import GATES
 from wirken.permissions.keys import DYNAMIC_KEY, NOTHING_KEY, PIPELINE_KEY
-from wirken.permissions.programs import conditions, find, wrappers
+from wirken.permissions.programs import conditions, find, shell_verbs, wrappers
 
 LINES: list[dict[str, Any]] = [
     json.loads(line) for line in (Path(__file__).parent / "exec.jsonl").read_text().splitlines()
@@ -99,7 +99,7 @@ def test_every_verb_that_destroys_with_some_arguments_has_lines_on_both_sides(ve
     assert {"tier2", "tier3"} <= {line["tier"] for line in keyed(verb)}, verb
 
 
-@pytest.mark.parametrize("verb", sorted(conditions.BUILTINS))
+@pytest.mark.parametrize("verb", sorted(shell_verbs.BUILTINS))
 def test_every_verb_of_the_shell_that_may_run_what_it_does_not_name_has_lines(verb: str) -> None:
     assert any(DYNAMIC_KEY in line["keys"] for line in keyed(verb)), verb
 

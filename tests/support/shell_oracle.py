@@ -9,7 +9,7 @@ from tests.support.shell_recorder import Ran
 
 from wirken.domain.actions import Place, Tier
 from wirken.permissions.judge import judge_text
-from wirken.permissions.keys import DYNAMIC_KEY
+from wirken.permissions.keys import ANY_CODE, DYNAMIC_KEY
 from wirken.permissions.programs.verbs import NOTHING_KNOWN, verb
 from wirken.permissions.programs.wrappers import open_up
 from wirken.permissions.shell import understand
@@ -27,7 +27,11 @@ def surprises(text: str, ran: Ran) -> list[str]:
     """Return what `text` did that was not foreseen: programs, their arguments, files."""
     found = judge_text(text, PLACE, NOTHING_KNOWN).classified()
     assert found.tier is not Tier.ONE
-    named = {key.removeprefix("shell:").rsplit("/", 1)[-1].casefold() for key in found.keys if key.startswith("shell:")}
+    named = {
+        key.removeprefix("shell:").removesuffix(ANY_CODE).rsplit("/", 1)[-1].casefold()
+        for key in found.keys
+        if key.startswith("shell:")
+    }
     commands = list(_all(text))
     said = [f"ran {argv[0]}" for argv in ran.programs if verb(argv[0]) not in named]
     said += [f"looked for {name!r}" for name in ran.missing if verb(name) not in named]

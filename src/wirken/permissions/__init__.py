@@ -21,7 +21,8 @@ What holds everywhere, and the tests that show it (all below tests/; unit tests 
   nesting lowers a tier. `unit/permissions/test_properties.py`.
 - What is not certain is Tier 3 with the key `shell::dynamic:`. Certain is what two readers read alike; what real
   shells then ran was named. `unit/permissions/test_differential.py`, `unit/permissions/shell/test_understanding.py`.
-- A program is judged by the worst of its names, its links and all that it opens. `hostile/exec.jsonl`.
+- A program is judged by the worst of its names, its links and all that it opens; one that no table knows, as one
+  that runs any code. `hostile/exec.jsonl`.
 - A table's word can match, and stands in one table only. `unit/permissions/test_rules.py`.
 - A Tier 3 key is never remembered, so no grant answers for one. `unit/permissions/test_keys.py`.
 - A gate only refuses, and stands before any grant. `unit/permissions/test_gates.py`.

@@ -9,7 +9,7 @@ from wirken.domain import limits
 from wirken.domain.actions import Place, Tier
 from wirken.permissions import keys, paths, rules
 from wirken.permissions.findings import Findings
-from wirken.permissions.programs import conditions, wrappers
+from wirken.permissions.programs import conditions, shell_verbs, wrappers
 from wirken.permissions.programs.opening import Opened
 from wirken.permissions.programs.verbs import Programs, behind, is_installed, is_ordinary, verb
 from wirken.permissions.shell import understand
@@ -93,21 +93,23 @@ class _Judge:
             found.doubt(f"`{name}` runs another program, which cannot be read off its arguments.")
         elif not is_installed(words[0].text) and not self._own_program(words[0].text):
             return
-        found.key(keys.of_program(name, words[0].text))
+        others = conditions.runs_others(name, words)
+        found.key(keys.of_program(name, words[0].text) + (keys.ANY_CODE if others else ""))
         self._conditions(name, words)
-        if name in rules.INTERPRETERS or conditions.runs_others(name, words):
+        if others or name in rules.INTERPRETERS:
             self._runs_any_code(name)
-        if piped and name in rules.READS_CODE:
+        elif name not in rules.KNOWN and opened is None:
+            self._stranger(name, words)
+        if piped and (name in rules.READS_CODE or conditions.takes_script_from_input(name, words)):
             found.doubt(f"`{name}` runs what comes out of a pipe.")
         if found.said == said:
-            self._unremarkable(name, opened)
+            found.asks(Tier.TWO, f"`{name}` {_does(name, opened)}.")
 
-    def _unremarkable(self, name: str, opened: Opened | None) -> None:
-        """Say what a yes means for a verb of which there is nothing else to say."""
-        if opened is None and name not in rules.TAME:
-            self._runs_any_code(name, f"`{name}` is not known here and may run any code, ")
-        else:
-            self.findings.asks(Tier.TWO, f"`{name}` {_does(name, opened)}.")
+    def _stranger(self, name: str, words: Words) -> None:
+        """Judge a program that no table knows: it may run any code, and what it is given as well."""
+        self._runs_any_code(name, f"`{name}` is not known here and may run any code, ")
+        if any(verb(word.text) in _GIVEN_AWAY for word in words[1:]):
+            self.findings.doubt(f"`{name}` is not known here, and may run what it is given.")
 
     def _own_program(self, path: str) -> bool:
         """Judge a program file that the model may have written itself; False where its path is uncertain."""
@@ -132,7 +134,7 @@ class _Judge:
             self.findings.asks(Tier.THREE, f"`{name}`: {why}")
             for path in conditions.written(name, words):
                 self.findings.reaches(path, writes=True)
-        builtin = conditions.BUILTINS.get(name)
+        builtin = shell_verbs.BUILTINS.get(name)
         if builtin is not None and (why := builtin(words)):
             self.findings.doubt(f"`{name}`: {why}")
 
@@ -152,7 +154,7 @@ class _Judge:
     # --- paths ----------------------------------------------------------------------------------------
 
     def _assigned(self, assigned: Assigned) -> None:
-        if why := conditions.assigning(assigned.name):
+        if why := shell_verbs.assigning(assigned.name):
             self.findings.doubt(why)
         self._credential(assigned.value)
 
@@ -174,9 +176,10 @@ class _Judge:
 
     def _arguments(self, name: str, words: Words) -> None:
         """Judge the paths among the arguments of a verb."""
+        reads = conditions.only_reads(name, words)
         for word in words:
             self._credential(word)
-            if name not in rules.ONLY_READS and any(map(paths.names_steering, paths.pieces(word.text))):
+            if not reads and any(map(paths.names_steering, paths.pieces(word.text))):
                 self.findings.asks(Tier.THREE, _STEERS)
         if name in rules.TALKS:
             return
@@ -201,6 +204,7 @@ class _Judge:
 
 
 _PLAIN: Final = "plain"
+_GIVEN_AWAY: Final = rules.HIGH_RISK | rules.DESTRUCTIVE | rules.SHELLS
 _STEERS: Final = "It names a file that steers the agent or your own tools."
 
 
@@ -208,8 +212,6 @@ def _does(name: str, opened: Opened | None) -> str:
     """Return what a person says yes to, of a program that is not remarkable."""
     if opened is not None:
         return "is judged, and what it runs"
-    if name in rules.EXEC_OPTIONS:
-        return "runs in the sandbox; a lasting yes also covers its options that run any code there"
     return "runs in the sandbox, with the workspace writable"
 
 

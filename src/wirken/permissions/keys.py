@@ -42,6 +42,11 @@ def is_possible(key: str) -> bool:
     return kind != "shell" or name == ":" or all(is_ordinary(part) and part not in (".", "..", ":") for part in parts)
 
 
+ANY_CODE: Final = "+code"
+"""Ends the key of a program that runs others only with certain options, where one of them stands: what was allowed of
+`tar` is not allowed of `tar --to-command`."""
+
+
 def of_program(name: str, word: str) -> str:
     """Return the key of a program named `word` and judged as `name`.
 

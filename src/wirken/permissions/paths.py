@@ -18,31 +18,61 @@ SANDBOX_ROOT = "/workspace"
 
 STEERING_FILES: Final = frozenset(
     (
-        "agents.md soul.md user.md claude.md gemini.md memory.md skill.md .envrc .cursorrules .windsurfrules "
-        ".bashrc .bash_profile .bash_login .bash_logout .profile .zshrc .zshenv .zprofile .inputrc .vimrc .exrc "
+        "agents.md soul.md user.md claude.md gemini.md memory.md skill.md .envrc .cursorrules .windsurfrules .bashrc "
+        ".bash_profile .bash_login .bash_logout .profile .zshrc .zshenv .zprofile .inputrc .vimrc .exrc "
         ".dir-locals.el .editorconfig .gitconfig .gitattributes .gitmodules .npmrc .pypirc .pre-commit-config.yaml "
-        ".gitlab-ci.yml makefile gnumakefile justfile"
+        ".gitlab-ci.yml makefile gnumakefile justfile agent.md agents.override.md claude.local.md .mcp.json mcp.json "
+        "opencode.json .clinerules .roorules .goosehints .aider.conf.yml .bash_aliases .zlogin .zlogout .kshrc .cshrc "
+        ".tcshrc .login .logout .xprofile .xinitrc .nvimrc .nvim.lua .gdbinit .lldbinit .pdbrc .irbrc .pryrc .hgrc "
+        ".curlrc .wgetrc .tmux.conf .screenrc .tool-versions mise.toml .mise.toml .devcontainer.json .yarnrc "
+        ".yarnrc.yml .pnpmfile.cjs .lefthook.yml lefthook.yml .lintstagedrc .travis.yml .drone.yml "
+        "azure-pipelines.yml bitbucket-pipelines.yml jenkinsfile .pre-commit-hooks.yaml"
     ).split()
 )
 """File names, folded, whose content steers the agent or the person's own tools: destructive to write."""
 
-STEERING_FOLDERS: Final = frozenset("skills .git .vscode .idea .cursor .claude .github .husky .devcontainer".split())
+STEERING_FOLDERS: Final = frozenset(
+    (
+        "skills .git .vscode .idea .cursor .claude .github .husky .devcontainer .hg .svn .jj .gemini .codex .opencode "
+        ".crush .windsurf .roo .kiro .continue .zed .vim .nvim .circleci .gitea .forgejo .gitlab .direnv .mise .yarn"
+    ).split()
+)
 """Folder names, folded, in which every file steers."""
 
 CREDENTIAL_NAMES: Final = frozenset(
     (
-        ".env .netrc _netrc .pgpass .ssh .aws .gnupg .azure .kube .docker .wirken id_rsa id_ed25519 id_ecdsa "
-        "id_dsa credentials credentials.json credentials.toml .git-credentials .vault-token .my.cnf .s3cfg .boto "
-        ".htpasswd .password-store .terraformrc terraform.tfstate kubeconfig gcloud .databrickscfg rclone.conf "
-        ".msmtprc .fetchmailrc secring.gpg wallet.dat shadow gshadow vault.db device.key keychains keyrings "
-        ".mozilla google-chrome chromium bravesoftware microsoft-edge .thunderbird logins.json key3.db key4.db "
-        "cookies.sqlite cookies"
+        ".env .netrc _netrc .pgpass .ssh .aws .gnupg .azure .kube .docker .wirken id_rsa id_ed25519 id_ecdsa id_dsa "
+        "credentials credentials.json credentials.toml .git-credentials .vault-token .my.cnf .s3cfg .boto .htpasswd "
+        ".password-store .terraformrc terraform.tfstate kubeconfig gcloud .databrickscfg rclone.conf .msmtprc "
+        ".fetchmailrc secring.gpg wallet.dat shadow gshadow vault.db device.key keychains keyrings .mozilla "
+        "google-chrome chromium bravesoftware microsoft-edge .thunderbird logins.json key3.db key4.db cookies.sqlite "
+        "cookies .npmrc .pypirc .yarnrc.yml .dockercfg auth.json .mylogin.cnf .vault-pass .vault_pass .keystore .oci "
+        ".bluemix .1password secrets.json secrets.yml secrets.yaml secrets.toml service-account.json "
+        "client_secret.json .bash_history .zsh_history .python_history .psql_history .mysql_history .rediscli_history "
+        ".node_repl_history .sqlite_history ssh_host_rsa_key ssh_host_ed25519_key ssh_host_ecdsa_key id_ed25519_sk "
+        "id_ecdsa_sk"
     ).split()
 ) | {"login data", "brave-browser"}
 """Path parts, folded, that commonly hold a credential: keys, tokens, our data directory, browser profiles."""
 
 CREDENTIAL_ENDINGS: Final = (
-    *(".pem", ".key", ".p12", ".pfx", ".kdbx", ".keystore", ".jks", ".age", ".ppk", ".ovpn", ".env"),
+    *(
+        ".pem",
+        ".key",
+        ".p12",
+        ".pfx",
+        ".kdbx",
+        ".keystore",
+        ".jks",
+        ".age",
+        ".ppk",
+        ".ovpn",
+        ".env",
+        ".p8",
+        ".keytab",
+        ".tfvars",
+        ".tfstate",
+    ),
 )
 
 _ENDINGS: Final = tuple(f"*{ending}" for ending in CREDENTIAL_ENDINGS)
@@ -76,6 +106,11 @@ def where(path: str) -> Where:
     if names_credential(inside):
         return Where.CREDENTIAL
     return Where.STEERING if names_steering(inside) else Where.INSIDE
+
+
+def may_end_a_steering_name(tail: str) -> bool:
+    """Can a name that ends so be one that steers?"""
+    return any(name.endswith(tail.casefold()) for name in STEERING_FILES | STEERING_FOLDERS)
 
 
 def names_credential(path: str) -> bool:

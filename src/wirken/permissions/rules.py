@@ -19,13 +19,20 @@ tee are judged by their arguments (`conditions`)."""
 
 OPAQUE: Final = frozenset(
     (
-        "fish csh tcsh pwsh nu elvish xonsh expect tmux screen batch alias jobs bind compgen complete enable "
-        "mapfile readarray fc shopt hash ld.so pkexec su-exec gosu run0 sg runcon chpst setarch linux32 linux64 "
-        "prlimit choom fakeroot proot bwrap firejail start-stop-daemon valgrind perf hyperfine entr unbuffer rlwrap "
+        "fish csh tcsh pwsh nu elvish xonsh expect tmux screen batch alias jobs bind compgen complete enable mapfile "
+        "readarray fc shopt hash ld.so pkexec su-exec gosu run0 sg runcon chpst setarch linux32 linux64 prlimit choom "
+        "fakeroot proot bwrap firejail start-stop-daemon valgrind perf hyperfine entr unbuffer rlwrap "
         "dbus-run-session dbus-launch xvfb-run run-parts sem chronic ifne capsh dumb-init tini flatpak proxychains "
-        "proxychains4 torsocks systemd-run cpulimit numactl schedtool gpg-agent coreutils "
-        "noglob nocorrect repeat nix nix-shell guix lxc-execute machinectl catchsegv eatmydata faketime distrobox "
-        "toolbox"
+        "proxychains4 torsocks systemd-run cpulimit numactl schedtool gpg-agent coreutils noglob nocorrect repeat nix "
+        "nix-shell guix lxc-execute machinectl catchsegv eatmydata faketime distrobox toolbox i386 i486 i586 i686 "
+        "x86_64 uname26 ppc ppc32 ppc64 s390 s390x sparc sparc64 mips mips64 aarch64 arm64 uclampset coresched "
+        "systemd systemctl service busctl s6 lxc aa cgexec openvt cttyhack logsave multitime pexec setlock softlimit "
+        "envdir envuidgid setuidgid tcpserver tcpsvd udpsvd runsv runsvdir sv svlogd execlineb hush sash lash msh rc "
+        "es scsh osh ysh ion murex nsh slsh rush strace ltrace bpftrace stap gcore scanmem ksu su-rs sux newgrp login "
+        "userv xdg dbus torify tsocks watchexec inotifywait nodemon runscript minicom gtester grc msgfilter msgexec "
+        "pidstat nerdctl buildah crictl ctr runc crun dtach switch_root pivot_root inetd crond cron anacron sshpass "
+        "autossh mosh direnv mise asdf daemonize supervise startx xinit xterm ttyd run-mailcap sensible-editor "
+        "sensible-pager sensible-browser select-editor vipw vigr"
     ).split()
 )
 """Verbs that run another program in ways that are not read here: Tier 3, not certain."""
@@ -34,14 +41,14 @@ INTERPRETERS: Final = frozenset(
     (
         "python pypy ipython perl ruby irb node nodejs deno bun php lua luajit tclsh wish awk gawk mawk nawk sed ed ex "
         "vi vim nvim view rvim vimdiff emacs nano pico joe micro make gmake cmake ctest ninja meson scons bazel gcc cc "
-        "g++ c++ clang rustc cargo go java javac jshell scala kotlin groovy gdb lldb strace ltrace less more most man "
+        "g++ c++ clang rustc cargo go java javac jshell scala kotlin groovy gdb lldb less more most man "
         "npm npx pnpm yarn corepack pip pip3 pipx uv uvx poetry pdm hatch tox nox pytest conda gem bundle rake "
         "composer mvn gradle gradlew ant sbt just task invoke fab ansible ansible-playbook terraform sqlite3 psql "
         "mysql mariadb mongosh redis-cli jq yq m4 bc dc gnuplot octave r rscript julia ghc runghc stack cabal "
         "ocaml sbcl guile racket erl elixir iex mix swift dotnet mono tsc tsx ts-node esbuild vite webpack jest "
         "mocha eslint prettier cpan cpanm pre-commit rpm dpkg apt apt-get dnf yum apk pacman snap brew ffmpeg "
         "ghci convert magick gs pdflatex latex tex xelatex lualatex latexmk pandoc sphinx-build logrotate rsync ftp "
-        "telnet mail sendmail crash"
+        "telnet mail sendmail crash split"
     ).split()
 )
 """Verbs that can run any code given to them, or other programs. Tier 2 while the sandbox reaches nothing but the
@@ -58,25 +65,49 @@ READS_CODE: Final = frozenset(
 
 EXEC_OPTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "tar": (
-        "IF",
+        "IFx",
         (
-            *("to-command", "checkpoint-action", "use-compress-program", "rsh-command", "info-script"),
+            *(
+                "extract",
+                "get",
+                "to-command",
+                "checkpoint-action",
+                "use-compress-program",
+                "rsh-command",
+                "info-script",
+            ),
             *("new-volume-script", "rmt-command"),
         ),
     ),
     "bsdtar": ("", ("use-compress-program",)),
     "cpio": ("", ("rsh-command", "rmt-command")),
     "sort": ("", ("compress-program",)),
-    "split": ("", ("filter",)),
     "zip": ("TU", ("unzip-command",)),
     "rg": ("", ("pre", "hostname-bin", "search-zip")),
     "fd": ("xX", ("exec", "exec-batch")),
     "fdfind": ("xX", ("exec", "exec-batch")),
     "ctags": ("", ("filter", "options")),
     "diff": ("l", ("paginate",)),
+    "diff3": ("", ("diff-program",)),
 }
-"""Options, short letters and long names, with which these verbs run other programs; only then they are
-interpreters."""
+"""Options, short letters and long names, with which these verbs run other programs, or unpack files under names that
+nobody sees; only then they are interpreters, and have a key of their own (`keys.any_code`)."""
+
+TAME: Final = EXEC_OPTIONS.keys() | frozenset(
+    (
+        "arch b2sum base32 base64 basename basenc cat chgrp chmod chown cksum comm cp cut date df dir dircolors "
+        "dirname du echo expand expr factor false fmt fold groups head hostid id join link ln logname ls md5sum mkdir "
+        "mkfifo mknod mktemp mv nl nproc numfmt od paste pathchk pinky pr printenv printf pwd readlink realpath seq "
+        "sha1sum sha224sum sha256sum sha384sum sha512sum sleep sort stat stty sum sync tac tail tee test [ touch tr "
+        "true tsort tty uname unexpand uniq users vdir wc who whoami yes grep egrep fgrep rgrep diff cmp file strings "
+        "column col colrm hexdump hd look rev ul tree which whereis cal ncal locale getopt clear hostname ps pgrep "
+        "pidof free uptime vmstat lscpu lsblk w last : break continue return exit shift export readonly local "
+        "declare typeset unset read getopts umask ulimit wait times type cd chdir pushd popd dirs let logout "
+        "caller help bg fg disown"
+    ).split()
+)
+"""Programs, and verbs of the shell itself, that run no other program, load no code and write only under names that
+they are given, but with their EXEC_OPTIONS. A verb that no table holds counts as one that may run any code."""
 
 SHELLS: Final = frozenset("sh bash dash ash zsh ksh ksh93 mksh pdksh yash rbash posh".split())
 """Shells whose `-c` text is read as the text of a command."""
@@ -84,7 +115,7 @@ SHELLS: Final = frozenset("sh bash dash ash zsh ksh ksh93 mksh pdksh yash rbash 
 ONLY_READS: Final = frozenset(
     (
         "ls cat head tail grep egrep fgrep diff cmp stat file wc readlink realpath find echo printf true false : "
-        "test [ basename dirname cut tr nl od md5sum sha1sum sha256sum sha512sum b2sum cksum pwd cd which type du df "
+        "test [ basename dirname cut tr nl od md5sum sha1sum sha256sum sha512sum b2sum cksum pwd which type du df "
         "id whoami date uname hostname expr seq sleep comm tac rev fold strings exit return shift"
     ).split()
 )
@@ -101,28 +132,10 @@ TAKES_PATTERN: Final = frozenset("grep egrep fgrep zgrep rg ag ack sed gsed awk 
 NAMING: Final = frozenset("read export readonly local declare typeset unset getopts let".split())
 """Verbs of the shell itself whose operands are names of variables."""
 
-TAME: Final = (
-    ONLY_READS
-    | TALKS
-    | NAMING
-    | EXEC_OPTIONS.keys()
-    | frozenset(
-        (
-            "chdir pushd popd dirs break continue times ulimit logout help disown bg fg suspend cp mv mkdir touch ln "
-            "chmod chown chgrp tee uniq paste join shuf tsort ptx fmt expand unexpand numfmt nproc arch logname groups "
-            "users who w last tty stty sync mktemp mkfifo pathchk base32 base64 basenc sum sha224sum sha384sum factor "
-            "link vdir dir printenv hostid pinky uptime free ps pgrep pidof vmstat gzip gunzip zcat bzip2 bunzip2 "
-            "bzcat xz unxz xzcat zstd unzstd zstdcat lz4 unlz4 unzip xxd hexdump iconv dos2unix unix2dos column col "
-            "colrm look cal tree whereis getent getconf locale csplit yes"
-        ).split()
-    )
-)
-"""Verbs that run no other program and no code, whatever their arguments, but with their EXEC_OPTIONS. Of a verb that
-no table holds that is not known, so it counts as one that may run any code."""
-
 LOOKUP: Final = frozenset(
     (
         "PATH BASH_ENV ENV IFS CDPATH HOME SHELL SHELLOPTS BASHOPTS PS0 PS1 PS2 PS3 PS4 PROMPT_COMMAND GLOBIGNORE "
+        "SIMPLE_BACKUP_SUFFIX TAPE ZIPOPT PARALLEL SYSTEMD_EDITOR SYSTEMD_PAGER "
         "EXECIGNORE FIGNORE FPATH ZDOTDIR POSIXLY_CORRECT OLDPWD PWD EDITOR VISUAL FCEDIT PAGER MANPAGER BROWSER "
         "LESS LESSOPEN LESSCLOSE LESSKEY MORE NODE_OPTIONS NODE_PATH NODE_REPL_EXTERNAL_MODULE PERL5LIB PERL5OPT "
         "PERL5DB PERLLIB RUBYOPT RUBYLIB LUA_PATH LUA_CPATH LUA_INIT CLASSPATH JAVA_TOOL_OPTIONS _JAVA_OPTIONS "
@@ -144,3 +157,8 @@ LOOKUP_PREFIXES: Final = (
     *("MALLOC_", "XDG_", "DOTNET_", "CORECLR_", "COR_", "ANSIBLE_", "TF_", "DOCKER_", "KUBE", "DBUS_", "GTK_"),
     *("QT_", "MAGICK_", "GS_", "PERF_", "CCACHE_", "DISTCC_", "ELECTRON_", "DENO_", "BUN_", "PNPM_", "YARN_"),
 )
+
+WARY: Final = HIGH_RISK | DESTRUCTIVE | OPAQUE | INTERPRETERS | SHELLS
+"""Names that raise what is asked."""
+
+KNOWN: Final = WARY | TAME

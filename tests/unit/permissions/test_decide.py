@@ -270,11 +270,14 @@ def test_without_a_grant_tier_2_asks_and_tells_the_reasons() -> None:
     assert verdict.reasons
 
 
-def test_the_question_about_a_program_with_options_that_run_code_says_that_a_lasting_yes_covers_them() -> None:
-    assert "options that run any code" in " ".join(classify(command("tar cf x.tar .")).reasons)
-    assert "any code" in " ".join(classify(command("tar cf x.tar --to-command=x")).reasons)
-
-
 def test_a_program_that_is_in_no_table_is_asked_about_as_one_that_may_run_any_code() -> None:
     assert "may run any code" in classify(command("hg --config alias.x='!y' x")).reasons[0]
     assert "may run any code" not in " ".join(classify(command("cp a b; mkdir c; f() (cd d); ls | sort")).reasons)
+
+
+def test_a_program_with_options_that_run_code_has_another_key_with_them_so_that_no_lasting_yes_covers_both() -> None:
+    packs, runs = classify(command("tar cf x.tar .")), classify(command("tar cf x.tar --to-command=x"))
+    assert (packs.keys, runs.keys) == (("shell:tar",), ("shell:tar+code",))
+    assert "any code" in " ".join(runs.reasons) and "any code" not in " ".join(packs.reasons)
+    granted = decide(command("tar cf x.tar --to-command=x"), GATES, lambda key: key == "shell:tar")
+    assert isinstance(granted, NeedsApproval)

@@ -35,8 +35,7 @@ def test_no_verb_stands_in_two_tables() -> None:
 
 def test_no_verb_is_tame_and_something_worse() -> None:
     worse = rules.HIGH_RISK | rules.DESTRUCTIVE | rules.OPAQUE | rules.INTERPRETERS | rules.SHELLS
-    assert rules.TAME & worse == {"kill"}, "`kill` opens no file; it is destructive all the same"
-    assert {"find"} == rules.TAME & wrappers.OPENED
+    assert not rules.TAME & (worse | wrappers.OPENED)
 
 
 @pytest.mark.parametrize("table", [rules.HIGH_RISK, rules.DESTRUCTIVE, rules.OPAQUE, rules.TAME, wrappers.OPENED])

@@ -3,5 +3,5 @@
 `verbs`: by which name a program is judged, whatever it is called by. `options`: a getopt that admits what it does not
 know. `opening`: the two ends of opening a program that runs another; `wrapper_tables`: how each takes its command;
 `wrappers`: one level opened; `shells` and `find`: those with a language of their own. `conditions`: arguments with
-which a verb destroys, or with which the shell's own verbs run what they do not name.
+which a verb destroys, writes unseen or runs others; `shell_verbs`: with which the shell's own run what is not named.
 """

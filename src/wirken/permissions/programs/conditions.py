@@ -1,23 +1,17 @@
-"""Verbs that destroy only with certain arguments, and verbs of the shell whose arguments change what it runs.
+"""Verbs that destroy, write or run others only with certain arguments.
 
 Each function takes a command's words, the verb first, and returns why a person must be asked; empty if not.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from wirken.permissions import paths
 from wirken.permissions.programs import find
-from wirken.permissions.rules import EXEC_OPTIONS, LOOKUP, LOOKUP_PREFIXES, NAMING
+from wirken.permissions.programs.options import Condition
+from wirken.permissions.rules import EXEC_OPTIONS, INTERPRETERS, ONLY_READS, TAKES_PATTERN
 from wirken.permissions.shell.words import UNKNOWN, Word, Words
-
-Condition: TypeAlias = Callable[[Words], str]
-
-_FORMULA: Final = re.compile(r"[A-Za-z0-9_ +*/%=<>()!&|^~?:,-]*")
 
 
 def has_option(words: Words, letters: str, long: tuple[str, ...]) -> bool:
@@ -43,7 +37,16 @@ def runs_others(name: str, words: Words) -> bool:
     return bundled or has_option(words, letters, long)
 
 
-# --- destroying ---------------------------------------------------------------------------------------
+def takes_script_from_input(name: str, words: Words) -> bool:
+    """Does sed, awk or jq read what it is to do from its standard input?"""
+    scripted = name in TAKES_PATTERN & INTERPRETERS and has_option(words, "f", ("file", "from-file"))
+    return scripted and any(word.text.endswith(("-", "/stdin", "/fd/0", UNKNOWN)) for word in words[1:])
+
+
+def only_reads(name: str, words: Words) -> bool:
+    """Does a verb write nothing of what it is given? find does, where it runs something or removes."""
+    acts = name == "find" and any(word.text.lstrip("-") in find.RUNS | {"delete"} or word.splits for word in words)
+    return name in ONLY_READS and not acts
 
 
 def _recursive(words: Words) -> str:
@@ -58,8 +61,7 @@ def _find(words: Words) -> str:
 
 
 def _move(words: Words) -> str:
-    operands = [word for word in words[1:] if not word.text.startswith("-") or word.several]
-    if all(_stays(word) for word in operands):
+    if all(_stays(word) for word in _named_in(words)) and not _backs_up(words):
         return ""
     return "It moves files out of the workspace or over others, where that is not certain."
 
@@ -74,7 +76,52 @@ def _tee(words: Words) -> str:
 
 
 def _copy(words: Words) -> str:
-    return _overwrites(words[-1:] if len(words) > 2 else ())
+    """The last operand is written to, or with `-t` any."""
+    if _backs_up(words):
+        return _BACKS_UP
+    named = _named_in(words)
+    anywhere = has_option(_before_dashes(words), "t", ("target-directory",))
+    return _overwrites(named if anywhere else named[-1:] if len(named) > 1 else ())
+
+
+def _link(words: Words) -> str:
+    """A link whose target is not certain may be another way to anything."""
+    if any(not word.certain or word.several for word in words[1:]):
+        return "What it links to is not certain."
+    return _copy(words)
+
+
+def _backs_up(words: Words) -> bool:
+    """Does it rename what it overwrites, so that a file gets a name that nobody sees?"""
+    return has_option(_before_dashes(words), "S", ("suffix",))
+
+
+_BACKS_UP: Final = "It may leave a file under another name, which is not certain."
+
+
+def _before_dashes(words: Words) -> Words:
+    """Return the words in which options may stand. `*.txt` may become one, but none that matters here."""
+    free = words[: next((at for at, word in enumerate(words) if word.text == "--"), len(words))]
+    return tuple(word for word in free if word.splits or not _ends_harmlessly(word))
+
+
+def _ends_harmlessly(word: Word) -> bool:
+    tail = word.text.rpartition(UNKNOWN)[2]
+    return word.globs and len(tail) > 1 and not paths.may_end_a_steering_name(tail)
+
+
+def _named_in(words: Words) -> Words:
+    """Return the operands, and the values that are glued to options."""
+    free = next((at for at, word in enumerate(words) if word.text == "--"), len(words))
+    named: list[Word] = []
+    for at, word in enumerate(words[1:], start=1):
+        if at >= free or not word.text.startswith("-") or word.several or word.text == "-":
+            named += [] if at == free else [word]
+        elif "=" in word.text:
+            named.append(Word(word.text.partition("=")[2]))
+        elif "t" in word.text[:-1] and not word.text.startswith("--"):
+            named.append(Word(word.text.partition("t")[2]))
+    return tuple(named)
 
 
 def _overwrites(targets: Words) -> str:
@@ -91,6 +138,46 @@ def written(name: str, words: Words) -> tuple[str, ...]:
     targets = words[1:] if name == "tee" else words[-1:] if name == "cp" and len(words) > 2 else ()
     plain = (word.text for word in targets if word.certain and not word.several and not word.text.startswith("-"))
     return tuple(path for text in plain if (path := paths.outside(text)) is not None)
+
+
+def _changes(words: Words) -> str:
+    """Making, marking: what is named outside is changed there."""
+    return "It writes outside the workspace." if any(_leaves(word) for word in words[1:]) else ""
+
+
+def _changes_access(words: Words) -> str:
+    return _recursive(words) or _changes(words)
+
+
+def _unique(words: Words) -> str:
+    """A second operand is written to."""
+    operands = [word for word in words[1:] if not word.text.startswith("-") or word.splits]
+    return _overwrites(tuple(operands)) if len(operands) > 1 or any(word.several for word in operands) else ""
+
+
+def _script(words: Words) -> str:
+    return _overwrites(_named_in(words))
+
+
+def _output(words: Words) -> str:
+    """`-o` and `--output` name what is written."""
+    for at, word in enumerate(words[1:], start=1):
+        name, glued, value = word.text.partition("=")
+        if name.startswith("--") and len(name) > len("--") and "--output".startswith(name):
+            target = (Word(value),) if glued else words[at + 1 : at + 2]
+        elif word.text.startswith("-") and not name.startswith("--") and "o" in word.text:
+            rest = word.text.partition("o")[2]
+            target = (Word(rest),) if rest else words[at + 1 : at + 2]
+        else:
+            continue
+        if why := _overwrites(target):
+            return why
+    return ""
+
+
+def _tree(words: Words) -> str:
+    unsure = any(word.may_be_option and not word.certain for word in words[1:])
+    return "An argument may be an option that writes." if unsure else _output(words)
 
 
 def _sed(words: Words) -> str:
@@ -110,98 +197,19 @@ def _removes_sources(words: Words) -> str:
 
 
 DESTROYS: Final[dict[str, Condition]] = {
-    "chmod": _recursive,
-    "chown": _recursive,
-    "chgrp": _recursive,
+    **dict.fromkeys(("chmod", "chown", "chgrp"), _changes_access),
+    **dict.fromkeys(("touch", "mkdir", "mkfifo", "mknod", "link"), _changes),
+    **dict.fromkeys(("sort", "time"), _output),
+    "tree": _tree,
+    "uniq": _unique,
+    "script": _script,
     "find": _find,
     "mv": _move,
     "tee": _tee,
     "cp": _copy,
-    "ln": _copy,
+    "ln": _link,
     "sed": _sed,
     "tar": _removes_sources,
     "rsync": _removes_sources,
 }
-"""Destructive with certain arguments only."""
-
-
-# --- the shell's own verbs ----------------------------------------------------------------------------
-
-
-def changes_lookup(name: str) -> bool:
-    """Does this variable change how commands are found, loaded or read?"""
-    folded = name.upper()
-    return folded in LOOKUP or folded.startswith(LOOKUP_PREFIXES)
-
-
-def named(word: Word) -> str:
-    """Return why a word that names a variable is a doubt; empty if it is not. A value may follow after `=`."""
-    name = word.text.partition("=")[0]
-    if word.several or UNKNOWN in name:
-        return "The name of a variable is not certain."
-    if "[" in name:
-        return "An index is computed, which may run a command."
-    return _LOOKUP if changes_lookup(name.rstrip("+")) else ""
-
-
-def _naming(words: Words) -> str:
-    verb = words[0].text
-    for word in words[1:]:
-        if word.text.startswith("-") and word.certain and verb in ("read", "unset", "export", "readonly"):
-            continue
-        if word.text.startswith(("-", "+")):
-            return "A variable is declared to be computed, which may run a command."
-        if why := named(word):
-            return why
-    return ""
-
-
-def _let(words: Words) -> str:
-    plain = all(word.certain and not word.several and _FORMULA.fullmatch(word.text) for word in words[1:])
-    return _naming(words) if plain else "A formula is not certain, and may run a command."
-
-
-def _printf(words: Words) -> str:
-    if len(words) > 1 and (words[1].several or words[1].text.startswith(("-", UNKNOWN))) and words[1].text != "--":
-        return "What it prints to may be a variable that is not certain."
-    return ""
-
-
-def _test(words: Words) -> str:
-    if any(word.globs or (word.splits and not word.counts) for word in words[1:]):
-        return "A test may become another one."
-    if any(word.text in ("-v", "-R") for word in words[1:]):
-        return "A test of a variable may run a command."
-    open_ends = [word.text.startswith(UNKNOWN) and not word.counts for word in words]
-    if any(first and second for first, second in itertools.pairwise(open_ends)):
-        return "A test may become another one."
-    return ""
-
-
-def _change_folder(words: Words) -> str:
-    for word in words[1:]:
-        plain = word.certain and not word.several
-        if plain and (word.text in ("-", "-P", "-L", "-e", "--") or paths.outside(word.text) is None):
-            continue
-        return "It leaves the workspace, so that paths no longer tell where they lead."
-    return ""
-
-
-BUILTINS: Final[dict[str, Condition]] = {
-    **dict.fromkeys(NAMING, _naming),
-    "let": _let,
-    "printf": _printf,
-    "test": _test,
-    "[": _test,
-    "cd": _change_folder,
-    "chdir": _change_folder,
-    "pushd": _change_folder,
-}
-"""Verbs of the shell with which a text may run what it does not name."""
-
-_LOOKUP: Final = "It changes how commands are found, loaded or read."
-
-
-def assigning(name: str) -> str:
-    """Return why an assignment to `name` is a doubt; empty if it is not."""
-    return _LOOKUP if changes_lookup(name) else ""
+"""Destructive, or writing where nobody sees it, with certain arguments only."""

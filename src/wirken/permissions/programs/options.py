@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from wirken.permissions.shell.words import UNKNOWN, Word, Words
+
+Condition: TypeAlias = Callable[[Words], str]
+"""Why a person must be asked about a command with these words, the verb first; empty if not."""
 
 
 @dataclass(frozen=True, slots=True)

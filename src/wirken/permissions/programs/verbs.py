@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, Protocol
 
+from wirken.permissions.rules import KNOWN, WARY
+
 
 class Programs(Protocol):
     """What is known of the programs that a sandbox shows: the machine's own, read-only."""
@@ -24,13 +26,26 @@ class NothingKnown:
 
 NOTHING_KNOWN: Final = NothingKnown()
 
-# Families whose versions and parts are programs of their own: python3.11 is judged as python.
-_FAMILIES: Final = re.compile(
-    r"(python|pypy|perl|ruby|php|lua|node|gcc|clang|mkfs|vim|emacs|mawk)[-.0-9]*(?:\.[a-z0-9]+)?"
-    r"|(git|docker|podman|kubectl|helm|nc|ssh|sudo)[-.][-.a-z0-9]+"
-)
+_BREAKS: Final = re.compile(r"(?<=.)(?=[-.0-9])")
+"""Where a name may go on with a version or a part: `python|3|.11`, `git|-lfs`."""
+
+_OF_OTHER_HOUSES: Final = ("gnu", "g", "uu_", "uu-")
+"""What the same programs are called on machines that have two of each."""
+
 _LOADER: Final = re.compile(r"ld(?:-linux|-musl|64)?[-.a-z0-9_]*\.so(?:\.[0-9]+)*")
-_ALIASES: Final = {"netcat": "nc", "slogin": "ssh", "sudoedit": "sudo", "gsed": "sed", "gtar": "tar", "gfind": "find"}
+_GNU: Final = "tar sort tee cp mv ln chmod find xargs env nice nohup timeout stdbuf time chroot parallel".split()
+_ALIASES: Final = {
+    "netcat": "nc",
+    "slogin": "ssh",
+    "sudoedit": "sudo",
+    "visudo": "sudo",
+    "wcurl": "curl",
+    "gnutar": "tar",
+    **{f"g{name}": name for name in _GNU},
+}
+
+_LONGEST: Final = 255
+"""Letters of a file's name (NAME_MAX of limits.h)."""
 
 _PROGRAMS: Final = ("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/")
 """Where programs lie that a sandbox can read and not write; a name without a folder is looked up there."""
@@ -40,12 +55,26 @@ MULTICALL: Final = frozenset({"busybox", "toybox", "coreutils"})
 
 
 def verb(word: str) -> str:
-    """Return the name that a program's word is judged by: its basename, folded, version or part taken off."""
+    """Return the name that a program's word is judged by: its basename, folded, version or part taken off.
+
+    `python3.11` is judged as `python`, `git-lfs` as `git`, `grm` as `rm`: a name is only ever shortened to one that
+    the tables are wary of.
+    """
     name = word.rsplit("/", 1)[-1].casefold()
+    if len(name) > _LONGEST or name in KNOWN:
+        return name
     if _LOADER.fullmatch(name):
         return "ld.so"
-    family = _FAMILIES.fullmatch(name)
-    return _ALIASES.get(name, name) if family is None else family[1] or family[2]
+    if name in _ALIASES:
+        return _ALIASES[name]
+    others = (name[len(front) :] for front in _OF_OTHER_HOUSES if name.startswith(front))
+    return next((stem for one in (name, *others) if (stem := _stem(one))), name)
+
+
+def _stem(name: str) -> str:
+    """Return the longest beginning of a name, up to a version or a part, that a table is wary of; or nothing."""
+    ends = [len(name), *(match.start() for match in reversed(list(_BREAKS.finditer(name))))]
+    return next((name[:end] for end in ends if name[:end] in WARY), "")
 
 
 def behind(word: str, programs: Programs) -> str:

@@ -126,5 +126,5 @@ PARALLEL: Final = _known(
     "k0XmuqtgD",
     "jnNP",
     "keep-order null xargs group ungroup bar progress eta will-cite citation dry-run line-buffer lb verbose tag",
-    "jobs max-args max-replace-args delay retries timeout halt joblog results max-procs",
+    "jobs max-args max-replace-args delay retries timeout halt max-procs",
 )

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirken.permissions.programs import conditions
-from wirken.permissions.programs.conditions import BUILTINS, DESTROYS, changes_lookup, has_option, runs_others
+from wirken.permissions.programs.conditions import DESTROYS, has_option, runs_others
+from wirken.permissions.programs.shell_verbs import BUILTINS, assigning, changes_lookup
 from wirken.permissions.rules import EXEC_OPTIONS
 from wirken.permissions.shell import grammar
 from wirken.permissions.shell.words import Words
@@ -79,13 +79,13 @@ def test_these_may_not(text: str) -> None:
 )
 def test_variables_that_change_lookup_are_known_in_any_case(name: str) -> None:
     assert changes_lookup(name)
-    assert conditions.assigning(name)
+    assert assigning(name)
 
 
 @pytest.mark.parametrize("name", ["A", "FOO", "x", "PATHS", "MYPATH", "i", "", "LDX", "RESULT"])
 def test_others_are_not(name: str) -> None:
     assert not changes_lookup(name)
-    assert not conditions.assigning(name)
+    assert not assigning(name)
 
 
 @given(st.sampled_from(sorted(EXEC_OPTIONS)))

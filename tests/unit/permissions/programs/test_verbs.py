@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.programs import SomePrograms
 
+from wirken.permissions import rules
+from wirken.permissions.programs import wrappers
 from wirken.permissions.programs.verbs import NOTHING_KNOWN, behind, is_installed, is_ordinary, verb
 
 
@@ -22,12 +24,35 @@ from wirken.permissions.programs.verbs import NOTHING_KNOWN, behind, is_installe
         ("vim.basic", "vim"),
         ("ld-linux-x86-64.so.2", "ld.so"),
         ("gitx", "gitx"),
+        ("zsh5", "zsh"),
+        ("zsh-5.9", "zsh"),
+        ("tclsh8.6", "tclsh"),
+        ("bash-static", "bash"),
+        ("socat1", "socat"),
+        ("pip3.11", "pip3"),
+        ("g++-13", "g++"),
+        ("grm", "rm"),
+        ("gnurm", "rm"),
+        ("gxargs", "xargs"),
+        ("start-stop-daemon", "start-stop-daemon"),
+        ("systemd-inhibit", "systemd"),
+        ("md5sum", "md5sum"),
+        ("b2sum", "b2sum"),
+        ("ls2", "ls2"),
+        ("gls", "gls"),
+        ("rm" + "2" * 253, "rm"),
+        ("rm" + "2" * 254, "rm" + "2" * 254),
         ("", ""),
         ("/", ""),
     ],
 )
 def test_a_program_is_judged_by_the_folded_end_of_its_path(word: str, name: str) -> None:
     assert verb(word) == name
+
+
+@given(st.text("grmsudohl-.0123456789", max_size=12))
+def test_a_name_is_shortened_only_to_one_that_raises_what_is_asked(word: str) -> None:
+    assert verb(word) in (word, "nc", *rules.WARY, *wrappers.OPENED, "sort", "tee", "cp", "mv", "ln", "chmod")
 
 
 @given(st.text(st.characters()))
