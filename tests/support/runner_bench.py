@@ -1,8 +1,8 @@
 """A runner without its socket, for tests: a call per line on standard input, its answer on standard output.
 
 Runs inside the view of `tests.support.walled`. Requests are JSON objects: `{"id", "do": "run", "tool", "arguments",
-"read_only"?, "network"?}`, `{"do": "cancel", "id"}`, `{"do": "stop"}`, `{"id", "do": "status"}`, `{"id", "do": "time",
-"count"}`.
+"read_only"?, "network"?, "place"?}`, `{"do": "cancel", "id"}`, `{"do": "stop"}`, `{"id", "do": "status"}`,
+`{"id", "do": "time", "count"}`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class Bench:
         self._tasks: dict[int, asyncio.Task[dict[str, object]]] = {}
 
     def question(self, tool: str, arguments: str, read_only: list[str], network: NetworkMode = "none") -> Run:
+        return self.anywhere(tool, arguments, Place(self._workspace, self._kind, network, tuple(read_only)))
+
+    def anywhere(self, tool: str, arguments: str, place: Place) -> Run:
         self._seq += 1
         call = CanonicalCall(
             tool=tool,
@@ -47,7 +50,7 @@ class Bench:
             session=SESSION,
             principal=PrincipalId("owner"),
             channel=ChannelId("terminal"),
-            place=Place(self._workspace, self._kind, network, tuple(read_only)),
+            place=place,
         )
         return Run(permit=WirePermit(SESSION, self._seq, call.digest()), call=call.canonical())
 
@@ -67,6 +70,10 @@ class Bench:
             return dict(msgspec.to_builtins(await self._tools.status()))
         if request["do"] == "time":
             return await self._timed(int(str(request["count"])))
+        if "place" in request:
+            place = msgspec.convert(request["place"], Place)
+            question = self.anywhere(str(request["tool"]), str(request["arguments"]), place)
+            return dict(msgspec.to_builtins(await self._tools.run(question)))
         folders = request.get("read_only", [])
         assert isinstance(folders, list)
         network: NetworkMode = "open" if request.get("network") else "none"
@@ -112,6 +119,7 @@ async def main() -> None:
         bounds=Bounds(**options["bounds"]),
         kind=options["kind"],
         engine=None if engine is None else EngineOptions(engine[0], engine[1], engine[2], Owner(*engine[3])),
+        skills=options["skills"],
     )
     with assembled(wanted, host, lambda: secrets.token_hex(8)) as tools:
         bench = Bench(tools, options["workspace"], options["kind"])

@@ -110,15 +110,16 @@ def runner(
     view: tuple[str, ...] = (),
     relay: Path | None = None,
     boxed: Boxed | None = None,
+    skills: Path | None = None,
 ) -> Iterator[Client]:
     """Start a runner whose workspace is `folder`/workspace; `limits` says whether it is given cgroups.
 
     `view` are further arguments of the view it starts in; `relay` is the socket its commands reach out through.
-    With `boxed`, commands run in containers.
+    With `boxed`, commands run in containers. `skills` is the folder of wasm skills.
     """
     given = delegate.delegate(os.getpid(), *service_ids()) if limits == "cgroup" else delegate.NOTHING
     try:
-        with _started(folder, given, read_only, view, relay, boxed) as client:
+        with _started(folder, given, read_only, view, relay, boxed, skills) as client:
             yield client
     finally:
         delegate.remove(given, os.getpid())
@@ -132,6 +133,7 @@ def _started(
     view: tuple[str, ...],
     relay: Path | None,
     boxed: Boxed | None,
+    skills: Path | None,
 ) -> Iterator[Client]:
     workspace = owned(folder / "workspace")
     options = {
@@ -139,11 +141,12 @@ def _started(
         "read_only": list(read_only),
         "cgroups": [value for _, value in given.options],
         "relay": str(relay or ""),
+        "skills": str(skills or ""),
         **({"kind": "bubblewrap", "engine": None, "bounds": {}} if boxed is None else boxed.options),
     }
     program = [str(REPOSITORY / "tests/support/runner_bench.py"), json.dumps(options)]
     engine = [] if boxed is None else [str(boxed.engine.socket)]
-    shown = (*read_only, *([str(relay)] if relay else []), *engine)
+    shown = (*read_only, *(str(place) for place in (relay, skills) if place), *engine)
     line = walled(program, writable=[str(workspace), *given.binds], readable=shown, extra=view)
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         client = Client(process, workspace, given.kind)

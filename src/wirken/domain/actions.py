@@ -23,7 +23,7 @@ class Tier(enum.StrEnum):
         return int(self.value[-1])
 
 
-SandboxKind: TypeAlias = Literal["bubblewrap", "docker", "gvisor", "none"]
+SandboxKind: TypeAlias = Literal["bubblewrap", "docker", "gvisor", "wasm", "none"]
 
 NetworkMode: TypeAlias = Literal["none", "ask", "allowlist", "open"]
 """How a place reaches other hosts: not at all; each new one after a question; those on a list; any public one."""
@@ -36,17 +36,32 @@ class Outside(msgspec.Struct, frozen=True):
     writable: bool = False
 
 
+class Module(msgspec.Struct, frozen=True):
+    """A skill's WebAssembly module and what it may use."""
+
+    skill: str
+    sha256: str
+    """Hex, over the module's bytes."""
+    fuel: int
+    """Instructions, about."""
+    memory: int
+    """Bytes of linear memory."""
+    seconds: int
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where a call will run, and what that place can reach."""
 
     workspace: str
-    """Absolute path on the machine; the sandbox shows it at /workspace."""
+    """Absolute path on the machine; the sandbox shows it at /workspace. Empty for a module, which sees no folder."""
     sandbox: SandboxKind
     network: NetworkMode = "none"
     read_only: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     """With the network mode `allowlist` or `ask`: the hosts that need no further question."""
     outside: tuple[Outside, ...] = ()
+    module: Module | None = None
+    """With the sandbox `wasm`: what runs."""
 
 
 class CanonicalCall(msgspec.Struct, frozen=True, kw_only=True):

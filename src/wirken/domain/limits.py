@@ -169,6 +169,23 @@ RELAY_PARALLEL: Final = 64  # of one call or process of ours at once; package ma
 RELAY_REFUSAL: Final = 1.0  # seconds a refused program has to read why
 CLIENT_HELLO: Final = 32 * 1024  # bytes of a first TLS message; with post-quantum keys it has 2 kB
 
+# --- skills in WebAssembly ---------------------------------------------------------------------------
+SKILLS: Final = 64  # wasm skills that are loaded; each is a tool that the model reads about
+SKILL_MANIFEST: Final = 64 * 1024  # bytes of one skill.json; a schema, not a book
+SKILL_MODULE: Final = 16 * 2**20  # bytes of one skill.wasm; a whole language runtime has 10 MiB
+SKILL_DESCRIPTION: Final = 1024  # characters; the model reads them in every request
+SKILL_FUEL: Final = 500_000_000  # instructions, about; half a second of work
+SKILL_FUEL_MOST: Final = 20_000_000_000  # as much as SKILL_TIME_MOST has room for
+SKILL_MEMORY: Final = 64 * 2**20  # bytes of linear memory
+SKILL_MEMORY_MOST: Final = 256 * 2**20  # half of EXEC_MEMORY; compiling and the runtime need the rest
+SKILL_TIME: Final = 10  # seconds from the module's first instruction
+SKILL_TIME_MOST: Final = 60  # seconds; more is work for exec
+SKILL_COMPILE: Final = 20.0  # seconds to compile a module; a SKILL_MODULE takes 5 on a slow machine
+SKILL_GRACE: Final = 0.5  # seconds after its time before a module that sleeps is ended with its process
+SKILL_STACK: Final = 512 * 1024  # bytes of stack of a module; wasmtime's own default
+SKILL_TABLE: Final = 100_000  # elements of its tables, 8 bytes each; compilers make some thousand
+SKILL_SAID: Final = 4 * 1024  # bytes kept of its standard error, to say why it failed
+
 # --- files ------------------------------------------------------------------------------------------
 FILE_READ: Final = 256 * 1024  # bytes one read_file returns; a model cannot use more at once
 FILE_WRITE: Final = 1 * 2**20  # bytes one write_file takes

@@ -22,7 +22,8 @@ def main() -> int:
     parser = options("runner")
     for name in ("--workspace", "--read-only", "--cgroup", "--outside"):
         parser.add_argument(name, action="append", default=[])
-    parser.add_argument("--relay-socket", default="")
+    for name in ("--relay-socket", "--skills"):
+        parser.add_argument(name, default="")
     chosen = parser.parse_args()
     logging.basicConfig(format="runner: %(levelname)s %(message)s", level=logging.WARNING)
     try:
@@ -42,6 +43,7 @@ async def _serve(chosen: argparse.Namespace) -> None:
         cgroups=tuple(chosen.cgroup),
         relay=chosen.relay_socket,
         outside=tuple(chosen.outside),
+        skills=chosen.skills,
     )
     machine = os.uname()
     host = Host(machine.machine, machine.release, os.geteuid(), os.getegid())

@@ -21,6 +21,7 @@ from wirken.runner.owner import Owner
 from wirken.runner.probe import probe
 from wirken.runner.sandbox import Bounds, Sandbox
 from wirken.runner.tools import Ground, Tools
+from wirken.runner.wasm import Skills
 from wirken.runner.watchdog import Watchdog
 
 
@@ -34,7 +35,7 @@ class EngineOptions(NamedTuple):
 
 
 class Options(NamedTuple):
-    """The runner's own options: `--relay-socket`, and the others, in the singular, each as often as needed."""
+    """The runner's own options: `--relay-socket`, `--skills`; the others, in the singular, as often as needed."""
 
     workspaces: tuple[str, ...]
     read_only: tuple[str, ...] = ()
@@ -46,6 +47,8 @@ class Options(NamedTuple):
     kind: SandboxKind = "bubblewrap"
     engine: EngineOptions | None = None
     """With the kinds `docker` and `gvisor`."""
+    skills: str = ""
+    """The folder of wasm skills."""
 
 
 class Host(NamedTuple):
@@ -81,7 +84,8 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
     try:
         sandbox, look = _sandbox(options, host, base, token)
         ground = Ground(frozenset(options.workspaces), frozenset(options.read_only), given(options.outside))
-        yield Tools(ground, sandbox, options.bounds, look, token)
+        skills = Skills(options.skills, functools.partial(_bubblewrap, options, host, base / "skills", token, Bounds()))
+        yield Tools(ground, sandbox, skills, options.bounds, look, token)
     finally:
         _remove(base)
 
@@ -92,12 +96,17 @@ def _sandbox(
     """Return the sandbox that the options name, and the look at it."""
     if options.engine is not None:
         return _engine(options, host, options.engine, token)
+    commands = _bubblewrap(options, host, base / "bubblewrap", token, options.bounds)
+    return commands, functools.partial(probe, commands, base, host.root)
+
+
+def _bubblewrap(options: Options, host: Host, base: Path, token: Callable[[], str], bounds: Bounds) -> Commands:
+    """Return a sandbox of bubblewrap's with these bounds; `base` is a folder to make for it."""
+    base.mkdir()
     program = seccomp.command_filter(bpf.machine_named(host.machine))
-    bounds = options.bounds
     fences = cgroups.delegated(options.cgroups, token(), bounds) or Watchdog(host.root / "proc", host.release, bounds)
     egress = Egress(options.relay, host.root / "proc")
-    commands = Commands(bubblewrap.prepare(base, host.root), fences, program, egress, bounds)
-    return commands, functools.partial(probe, commands, base, host.root)
+    return Commands(bubblewrap.prepare(base, host.root), fences, program, egress, bounds)
 
 
 def _engine(

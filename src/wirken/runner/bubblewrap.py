@@ -107,11 +107,11 @@ def arguments(root: HostRoot, bounds: Bounds, command: Command, inherited: Descr
         *("--proc", "/proc", "--dev", "/dev"),
         *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108  # made here
         *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108  # made here
-        *("--bind", command.workspace, WORKSPACE),
+        *(("--bind", command.workspace, WORKSPACE) if command.workspace else ()),
         *(text for source, place in shown_at(command.read_only) for text in ("--ro-bind", source, place)),
         *(_granted(root.certificates) if command.network is not None else ()),
         *(text for one in command.outside for text in (_bind(one), one.path, one.path)),
-        *("--remount-ro", "/", "--chdir", WORKSPACE),
+        *("--remount-ro", "/", "--chdir", WORKSPACE if command.workspace else "/"),
         *("--json-status-fd", str(inherited.status), "--block-fd", str(inherited.gate)),
         *("--seccomp", str(inherited.filter), "--", *command.argv),
     ]

@@ -74,7 +74,7 @@ class Commands:
         arguments = functools.partial(bubblewrap.arguments, self._root, self._bounds, command)
         with Drain() as drain:
             try:
-                tree = Tree(arguments, drain.write_end, self._program)
+                tree = Tree(arguments, command.stdin, drain.write_end, self._program)
             except OSError as error:
                 if error.errno == errno.E2BIG:
                     return Finished(NOT_EXECUTABLE, "", Kept("The command is too long to be started.", 0), 0.0)

@@ -29,6 +29,7 @@ from wirken.runner.asker import asker
 from wirken.runner.tree import Tree
 
 _AWAY: Final = b"The way out of this sandbox is not open: Wirken's relay does not answer.\n"
+_ONE_HANDLE: Final = socket.CMSG_SPACE(4)  # an int
 _BAD_GATEWAY: Final = (
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
     % (len(_AWAY), _AWAY)
@@ -118,12 +119,13 @@ async def _listener_in(tree: Tree) -> socket.socket:
                 said = await _hatch(network, theirs.fileno())
             finally:
                 os.close(network)
-        received: list[int] = []
+        # Not socket.recv_fds: it forgets its flags, and then a sandbox could inherit the descriptor.
+        beside: list[tuple[int, int, bytes]] = []
         with contextlib.suppress(BlockingIOError):
-            received = socket.recv_fds(ours, 1, 1, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)[1]
-    if not received:
+            beside = ours.recvmsg(1, _ONE_HANDLE, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)[1]
+    if not beside:
         raise NoWayOut(f"No listener could be made in the sandbox: {said or 'its maker failed'}.")
-    listener = socket.socket(fileno=received[0])
+    listener = socket.socket(fileno=int.from_bytes(beside[0][2], sys.byteorder))
     listener.setblocking(False)
     return listener
 

@@ -5,6 +5,7 @@ bubblewrap (`commands`), a container engine (`docker`) and gVisor (`runsc`) impl
 
 from __future__ import annotations
 
+import subprocess
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from wirken.domain import limits
@@ -37,6 +38,7 @@ class Command(NamedTuple):
     argv: tuple[str, ...]
     """Started byte for byte."""
     workspace: str
+    """Empty for a program that gets none."""
     read_only: tuple[str, ...] = ()
     timeout: float = limits.EXEC_TIME
     """Seconds, from the moment the command starts."""
@@ -46,6 +48,8 @@ class Command(NamedTuple):
     """Single paths that it sees besides, under their own names."""
     session: str = ""
     """Whose command it is, for sandboxes that are kept for a session."""
+    stdin: int = subprocess.DEVNULL
+    """With bubblewrap: a descriptor that becomes its standard input."""
 
 
 class Finished(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, assert_never
 import msgspec
 
 from wirken.domain import limits
-from wirken.domain.actions import CanonicalCall, Outside, Place
+from wirken.domain.actions import CanonicalCall, Module, Outside, Place
 from wirken.domain.errors import Refused, SandboxUnavailable
 from wirken.domain.events import Outcome
 from wirken.ipc.calls.runner import Ran, Run, SandboxReport, WirePermit
@@ -27,6 +27,7 @@ from wirken.runner.arguments import (
 from wirken.runner.files import Answer
 from wirken.runner.locate import FileFailure, Located, locate
 from wirken.runner.sandbox import Bounds, Command, EndedBy, Finished, Sandbox
+from wirken.runner.wasm import Skills, checked
 
 HERE: Final = "runner"
 
@@ -47,6 +48,7 @@ class Tools:
         self,
         ground: Ground,
         sandbox: Sandbox,
+        skills: Skills,
         bounds: Bounds,
         probe: Callable[[], Awaitable[SandboxReport]],
         token: Callable[[], str],
@@ -54,6 +56,7 @@ class Tools:
         """`probe` tries the sandbox; `bounds` are what it holds; `token` makes names for files being written."""
         self._ground = ground
         self._sandbox = sandbox
+        self._skills = skills
         self._bounds = bounds
         self._probe = probe
         self._token = token
@@ -69,6 +72,7 @@ class Tools:
     def stop(self) -> None:
         """End every command with `stopped`; none starts from now on."""
         self._sandbox.stop()
+        self._skills.stop()
 
     async def run(self, question: Run) -> Ran:
         """Run a permitted call once. Cancelling kills its processes before the cancellation goes on.
@@ -79,7 +83,10 @@ class Tools:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            ran = await self._dispatched(call, question.permit, parsed(call.tool, call.arguments))
+            if call.place.module is not None:
+                ran = await self._skill(call.place.module, call.arguments)
+            else:
+                ran = await self._dispatched(call, question.permit, parsed(call.tool, call.arguments))
         except BadArguments as error:
             ran = Ran(outcome="invalid", output=str(error), place=HERE)
         except FileFailure as error:
@@ -96,13 +103,18 @@ class Tools:
             raise Refused("The permitted call cannot be read.") from None
         if call.canonical() != question.call or call.session != permit.session:
             raise Refused("The permitted call is not in its canonical form, or belongs to another session.")
-        place = call.place
-        ground = self._ground
+        self._on_our_ground(call)
+        self._use(permit)
+        return call
+
+    def _on_our_ground(self, call: CanonicalCall) -> None:
+        place, ground = call.place, self._ground
+        if place.module is not None:
+            checked(call, place.module)
+            return
         known = ground.read_only.issuperset(place.read_only) and ground.outside.issuperset(place.outside)
         if place.workspace not in ground.workspaces or not known:
             raise Refused("The call names a folder that this runner was not started for.")
-        self._use(permit)
-        return call
 
     def _use(self, permit: WirePermit) -> None:
         key = (permit.session, permit.seq)
@@ -130,6 +142,12 @@ class Tools:
                 return _said(await asyncio.to_thread(files.list_files, where))
             case _:
                 assert_never(arguments)
+
+    async def _skill(self, module: Module, arguments: str) -> Ran:
+        try:
+            return await self._skills.run(module, arguments)
+        except SandboxUnavailable as error:
+            return _no_sandbox(str(error), error.advice)
 
     async def _exec(self, call: CanonicalCall, permit: WirePermit, arguments: ExecArguments) -> Ran:
         words = arguments.words()

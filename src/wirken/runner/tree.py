@@ -37,8 +37,8 @@ class _Status(msgspec.Struct, rename="kebab"):
 class Tree:
     """A started bubblewrap and what hangs below it."""
 
-    def __init__(self, arguments: Callable[[Descriptors], list[str]], output: int, program: bytes) -> None:
-        """Start bubblewrap; both outputs go to the descriptor `output`. Raises `OSError`."""
+    def __init__(self, arguments: Callable[[Descriptors], list[str]], stdin: int, output: int, program: bytes) -> None:
+        """Start bubblewrap; it reads from `stdin`, and both outputs go to the descriptor `output`. Raises `OSError`."""
         self._status, status = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         gate, self._gate = os.pipe2(os.O_CLOEXEC)
         code, code_end = os.pipe2(os.O_CLOEXEC)
@@ -53,7 +53,7 @@ class Tree:
                 executable="/usr/bin/bwrap",
                 env=ENVIRONMENT,
                 cwd="/",
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=output,
                 pass_fds=(status, gate, code),
