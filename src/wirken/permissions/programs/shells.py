@@ -53,13 +53,23 @@ def set_options(words: Words) -> Opened:
     return doubtful(doubt) if doubt else NOTHING
 
 
+_WITH_TEXT: Final = re.compile(r"-[A-Za-z]*c[A-Za-z]*")
+
+
 def shell(words: Words) -> Opened:
     at, has_text, doubt = _shell_options(words, 1)
     if doubt:
-        return Opened(doubts=(doubt,))
+        return _probable(words).with_doubts((doubt,))
     if not has_text:
         return doubtful("A shell reads commands from its input or from a file.")
     return text(words[at : at + 1]) if at < len(words) else doubtful("A shell gets no text.")
+
+
+def _probable(words: Words) -> Opened:
+    """Return the text that most likely stands behind `-c`, among options that are not certain: a person sees it."""
+    given = next((at for at, word in enumerate(words) if _WITH_TEXT.fullmatch(word.text)), len(words))
+    operand = next((word for word in words[given + 1 :] if word.text[:1] not in ("-", "+")), None)
+    return NOTHING if operand is None else text((operand,))
 
 
 def _shell_options(words: Words, at: int) -> tuple[int, bool, str]:

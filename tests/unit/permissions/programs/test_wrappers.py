@@ -137,6 +137,13 @@ def test_what_cannot_be_known_is_a_doubt(text: str) -> None:
     assert opened(text).doubts
 
 
+@pytest.mark.parametrize(
+    "text", ["bash -ic 'a b'", "bash --rcfile x -c 'a b'", "bash -O extglob -c 'a b'", "zsh -Zc -- 'a b'"]
+)
+def test_what_a_shell_with_odd_options_most_likely_runs_is_named_beside_the_doubt(text: str) -> None:
+    assert opened(text).doubts and opened(text).scripts == ("a b",)
+
+
 def test_a_wrapper_tells_which_variables_it_sets() -> None:
     assert [one.name for one in opened("env A=1 B=2 ls").assigned] == ["A", "B"]
     assert [one.name for one in opened("sudo A=1 ls").assigned] == ["A"]
