@@ -129,3 +129,19 @@ def test_stop_typed_while_a_turn_runs_or_asks_ends_it(up: Spine) -> None:
     assert at.end() == 0
     ended = [fact.outcome for fact in up.facts("default/terminal/halt") if isinstance(fact, TurnEnded)]
     assert ended == ["stopped", "stopped"]
+
+
+def test_whoever_comes_back_to_a_session_is_told_of_the_question_that_waits_in_it(up: Spine) -> None:
+    first = chat(up, "--session", "left")
+    first.type("run: rmdir -v none\n")
+    first.see("Allow? [o]nce, [d]eny: ")
+    up.kill("gateway")
+    first.see("The gateway went away")
+    first.end()
+    until(lambda: "default/terminal/left" in wirken(up.data, "approvals", "list").stdout)
+    again = chat(up, "--session", "left")
+    assert "A question waits here: `wirken approvals show " in again.shown
+    approval = again.shown.partition("approvals show ")[2].partition("`")[0]
+    assert wirken(up.data, "approvals", "deny", approval).returncode == 0
+    again.type("\x04")
+    assert again.end() == 0

@@ -22,7 +22,8 @@ from wirken.cli.turns import TurnSummary, TurnView, message_id
 from wirken.config.paths import Paths, data_dir
 from wirken.domain.clock import SystemClock
 from wirken.domain.errors import UsageError, WirkenError
-from wirken.domain.ids import DEFAULT_AGENT
+from wirken.domain.ids import DEFAULT_AGENT, TERMINAL, agent_id, conversation_id, session_id
+from wirken.ipc.calls.operator import ApprovalRows, PendingApprovals
 from wirken.ipc.frames import Inbound
 from wirken.ipc.link import LinkLost
 from wirken.supervisor.plan import Plan
@@ -69,6 +70,7 @@ class _Talk:
 
     async def run(self, name: str) -> None:
         self._out.note(Styled(_HELP, "dim"))
+        await self._note_waiting(name)
         while True:
             self._out.ask(Styled("you> ", "cyan"))
             line = await self._keyboard.line()
@@ -84,6 +86,13 @@ class _Talk:
                     self._out.note("A new session.")
                 case text:
                     await self._say(name, text)
+
+    async def _note_waiting(self, name: str) -> None:
+        """Say what has waited in this session since before we came; its turn goes on with the answer."""
+        session = session_id(agent_id(self._agent), TERMINAL, conversation_id(name))
+        for row in (await self._gateway.link.call(PendingApprovals(), ApprovalRows)).approvals:
+            if row.session == session:
+                self._out.note(f"A question waits here: `wirken approvals show {row.approval}`, then approve or deny.")
 
     async def _say(self, name: str, text: str) -> None:
         message = Inbound(message_id(), name, text, agent=self._agent, sender="terminal", interactive=True)
