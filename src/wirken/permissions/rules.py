@@ -79,14 +79,11 @@ EXEC_OPTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             *("new-volume-script", "rmt-command"),
         ),
     ),
-    "bsdtar": ("", ("use-compress-program",)),
-    "cpio": ("", ("rsh-command", "rmt-command")),
     "sort": ("", ("compress-program",)),
     "zip": ("TU", ("unzip-command",)),
     "rg": ("", ("pre", "hostname-bin", "search-zip")),
     "fd": ("xX", ("exec", "exec-batch")),
     "fdfind": ("xX", ("exec", "exec-batch")),
-    "ctags": ("", ("filter", "options")),
     "diff": ("l", ("paginate",)),
     "diff3": ("", ("diff-program",)),
 }
@@ -135,7 +132,7 @@ NAMING: Final = frozenset("read export readonly local declare typeset unset geto
 LOOKUP: Final = frozenset(
     (
         "PATH BASH_ENV ENV IFS CDPATH HOME SHELL SHELLOPTS BASHOPTS PS0 PS1 PS2 PS3 PS4 PROMPT_COMMAND GLOBIGNORE "
-        "SIMPLE_BACKUP_SUFFIX TAPE ZIPOPT PARALLEL SYSTEMD_EDITOR SYSTEMD_PAGER "
+        "SIMPLE_BACKUP_SUFFIX TAPE ZIPOPT PARALLEL SYSTEMD_EDITOR SYSTEMD_PAGER RIPGREP_CONFIG_PATH "
         "EXECIGNORE FIGNORE FPATH ZDOTDIR POSIXLY_CORRECT OLDPWD PWD EDITOR VISUAL FCEDIT PAGER MANPAGER BROWSER "
         "LESS LESSOPEN LESSCLOSE LESSKEY MORE NODE_OPTIONS NODE_PATH NODE_REPL_EXTERNAL_MODULE PERL5LIB PERL5OPT "
         "PERL5DB PERLLIB RUBYOPT RUBYLIB LUA_PATH LUA_CPATH LUA_INIT CLASSPATH JAVA_TOOL_OPTIONS _JAVA_OPTIONS "

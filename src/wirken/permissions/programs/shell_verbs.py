@@ -45,6 +45,13 @@ def _naming(words: Words) -> str:
     return ""
 
 
+def _wait(words: Words) -> str:
+    """bash's `-p` names a variable that gets a number."""
+    options = any(word.may_be_option and not word.certain for word in words[1:])
+    names = any(word.text.startswith("-") and "p" in word.text for word in words[1:])
+    return "It may set a variable." if options or names else ""
+
+
 def _let(words: Words) -> str:
     plain = all(word.certain and not word.several and _FORMULA.fullmatch(word.text) for word in words[1:])
     return _naming(words) if plain else "A formula is not certain, and may run a command."
@@ -79,6 +86,7 @@ def _change_folder(words: Words) -> str:
 BUILTINS: Final[dict[str, Condition]] = {
     **dict.fromkeys(NAMING, _naming),
     "let": _let,
+    "wait": _wait,
     "printf": _printf,
     "test": _test,
     "[": _test,

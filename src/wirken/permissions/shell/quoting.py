@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from wirken.permissions.shell import arithmetic
+from wirken.permissions.shell.arithmetic import BRACED
 from wirken.permissions.shell.reading import NotPlain, Reading
 from wirken.permissions.shell.words import UNKNOWN, Assigned, Word
 
@@ -25,12 +27,9 @@ _CONTINUED: Final = re.compile(r"(?:\\\n)+(?=[ \t\n]|\Z)")
 _TILDE: Final = re.compile(r"~(?=[/ \t\n|&;<>()]|\Z)")
 _BRACKET: Final = re.compile(r"\[[^ \t\n\]/'\"$`\\|&;<>()]+\]")
 _NAMED: Final = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|([0-9@*#?$!-]))")
-_BRACED: Final = re.compile(r"\$\{(#?)([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])(\}|:?[-=?+]|##?|%%?)")
 _FALLBACK: Final = re.compile(r"[^\"'`\\$(){}<>|&;\n]+")
 _DOUBLE: Final = re.compile(r"[^\"\\$`]+")
 _HERE: Final = re.compile(r"[^\\$`]+")
-_COUNTING: Final = re.compile(r"[ \t\n0-9+*/%<>=!&|^~?:,-]+")
-_COUNTED: Final = re.compile(r"\$?([A-Za-z_][A-Za-z0-9_]*)")
 _BACKTICKED: Final = re.compile(r"`([^`\\]*)`")
 _NUMERIC: Final = "#?$"
 
@@ -191,6 +190,8 @@ class _Pieces:
             self._braced(quoted=quoted)
         elif (found := reading.match(_NAMED)) is not None:
             reading.at = found.end()
+            if found[2] == "$" and reading.peek() in ("(", "{", "["):
+                raise NotPlain("What follows `$$` may be read as part of an expansion.")
             counts = (found[2] or "@") in _NUMERIC
             self._variables.append(found[1] or "")
             self._unknown(splits=found[0] == "$@" or not (quoted or counts), counts=counts)
@@ -216,7 +217,7 @@ class _Pieces:
         if reading.waiting:
             raise NotPlain("A substitution stands before a here-document.")
         if reading.takes("$(("):
-            self._arithmetic()
+            arithmetic.read(reading, lambda: self.expansion(quoted=True))
             self._unknown(splits=False, counts=True)
             return
         reading.takes("$(")
@@ -230,7 +231,7 @@ class _Pieces:
 
     def _braced(self, *, quoted: bool) -> None:
         reading = self._reading
-        found = reading.match(_BRACED)
+        found = reading.match(BRACED)
         if found is None or (found[1] and found[3] != "}"):
             raise NotPlain("Braces after a dollar sign hold something that shells read differently.")
         reading.at = found.end()
@@ -259,35 +260,6 @@ class _Pieces:
         """What an expansion may stand for is judged as the value of a variable without a name."""
         if fallback.text.strip(UNKNOWN):
             self._reading.assign(Assigned("", fallback))
-
-    def _arithmetic(self) -> None:
-        reading, depth = self._reading, 0
-        while not (depth == 0 and reading.takes("))")):
-            if (found := reading.match(_COUNTING)) is not None:
-                reading.at = found.end()
-            elif (found := reading.match(_COUNTED)) is not None:
-                reading.at = found.end()
-                reading.counted.add(found[1])
-            elif reading.peek() in ("(", ")") and depth >= (reading.peek() == ")"):
-                depth += 1 if reading.peek() == "(" else -1
-                reading.at += 1
-            else:
-                self._counted_expansion()
-
-    def _counted_expansion(self) -> None:
-        reading = self._reading
-        if reading.peek() not in ("$", "`"):
-            raise NotPlain("Arithmetic holds something that shells read differently.")
-        braced = reading.match(_BRACED)
-        if braced is not None and braced[3] == "}":
-            reading.counted.update(() if braced[1] else (braced[2],))
-            plain = bool(braced[1]) or braced[2].isidentifier()
-        else:
-            plain = reading.peek(2) in ("$#", "$?") or reading.peek(3) == "$(("
-        if not plain:
-            reading.doubts.append("Arithmetic counts with what another command writes, or with an argument.")
-        with reading.deeper():
-            self.expansion(quoted=True)
 
 
 def _no_waiting(reading: Reading) -> None:

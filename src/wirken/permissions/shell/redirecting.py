@@ -18,6 +18,9 @@ WORD_ENDS: Final = "|&;<>()\n"
 """Characters that end a word besides blanks."""
 
 _REDIRECT: Final = re.compile(r"([0-9]*)(<<-|<<|<&|<>|>>|>&|>\||<|>)")
+_NAMED: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_\[\]]*\}[<>]")
+"""bash opens a descriptor of its own choice and gives the variable its number; others see a word."""
+
 _DUPLICATE: Final = re.compile(r"[ \t]*(?:[0-9]|-)(?=[ \t\n;&|()<>]|\Z)")
 _DELIMITER: Final = re.compile(
     r"[ \t]*(?:'([A-Za-z0-9_. -]+)'|\"([A-Za-z0-9_. -]+)\"|\\?([A-Za-z0-9_.-]+))(?=[ \t\n;&|()<>])"
@@ -27,8 +30,8 @@ _DELIMITER: Final = re.compile(
 def redirects(reading: Reading, statements: Statements) -> Iterator[Redirect]:
     """Read the redirections that come next; those that name no file are read and not returned."""
     reading.blanks()
-    while (found := reading.match(_REDIRECT)) is not None:
-        if reading.match(DIVERGENT) or len(found[1]) > 1:
+    while (found := reading.match(_REDIRECT)) is not None or reading.match(_NAMED):
+        if found is None or reading.match(DIVERGENT) or len(found[1]) > 1:
             raise NotPlain("It holds a redirection that shells read differently.")
         reading.at = found.end()
         if found[2] in (">&", "<&"):
