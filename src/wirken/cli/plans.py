@@ -14,7 +14,7 @@ from wirken.config.load import Loaded
 from wirken.config.model import REHEARSAL, Config
 from wirken.config.paths import Paths, for_people
 from wirken.config.policy_file import encode, read
-from wirken.confine import roles
+from wirken.confine import roles, sitefiles
 from wirken.confine.pyenv import program_paths
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
@@ -46,8 +46,10 @@ def tools() -> Tools:
 def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int, without: frozenset[str]) -> Plan:
     """Return the plan of a supervisor on this data directory. `port` is the page's, 0 for none.
 
-    Tries the walls first. Raises `trial.NoWalls` or `process.WallMissing` where one cannot be had that must be.
+    Tries the walls first. Raises `trial.NoWalls` or `process.WallMissing` where one cannot be had that must be, and
+    `sitefiles.ForeignCode` for code in the environment that would run before every wall.
     """
+    sitefiles.refuse_foreign()
     config, found = loaded.config, tools()
     missing, trouble = _walls(found, config)
     started = [role for role in roles.START_ORDER if role not in without]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import compileall
 import importlib.util
+import os
+import site
 import struct
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from typing import Final
 import wirken
 from wirken.cli.checks.finding import Finding, ok, red, yellow
 from wirken.cli.checks.installation import Installation
+from wirken.confine import sitefiles
 
 _OLDEST: Final = (3, 11)
 _HEADER: Final = struct.Struct("<4sIII")
@@ -41,6 +44,16 @@ def bytecode(home: Installation) -> Iterator[Finding]:
         "Each process compiles them anew at each start, which costs about half a second in all.",
         f"wirken doctor --fix, or: {sys.executable} -m compileall -q {package}",
     )
+
+
+def site_files(home: Installation) -> Iterator[Finding]:
+    """Does the environment hold files that would run in each of our processes, before its walls?"""
+    unknown = list(sitefiles.foreign(site.getsitepackages(), Path(os.__file__).parent))
+    if not unknown:
+        yield ok("nothing runs in our processes before their own code but what is known")
+    for path in unknown:
+        why = "It runs in each of Wirken's processes before they put on their walls; `wirken run` refuses to start."
+        yield red(f"{path} is not known", why, "Find out which package put it there and remove it.")
 
 
 def compile_all(home: Installation) -> None:

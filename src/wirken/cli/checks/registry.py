@@ -10,6 +10,7 @@ from wirken.cli.checks.finding import Check
 CHECKS: Final[tuple[Check, ...]] = (
     Check("python", "the interpreter is CPython 3.11 or later", program.python),
     Check("bytecode", "every module is compiled, so that starts are fast", program.bytecode, program.compile_all),
+    Check("site-files", "no unknown code runs in every Python process of ours", program.site_files),
     Check("bubblewrap", "bubblewrap is installed and not too old", walls.bubblewrap),
     Check("sandbox", "a process view and a sandbox in it can be made; it is tried", walls.sandbox),
     Check("user-namespaces", "neither the kernel nor AppArmor stops bubblewrap", walls.user_namespaces),
