@@ -41,6 +41,7 @@ test)
     need gnome-keyring-daemon gnome-keyring
     need dbus-daemon dbus-daemon
     need dbus-send dbus-bin
+    need /usr/sbin/apparmor_parser apparmor
     if [ "$(id -u)" = 0 ]; then # only root can start an engine of its own for the tests of container sandboxes
         need dockerd docker.io
         need runsc runsc

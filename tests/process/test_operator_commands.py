@@ -221,6 +221,10 @@ def test_doctor_finds_a_fresh_installation_usable_and_a_running_one_well(
     assert up.returncode == 0, up.stdout
     for name in ("sandbox", "processes", "page-port", "vault-sealed", "record", "attestations", "credentials"):
         assert found[name]["severity"] == "ok", found[name]
+    walls = [row for row in json.loads(up.stdout)["findings"] if row["id"] == "confinement"]
+    assert [(row["severity"], row["seen"].split()[0]) for row in walls] == [
+        ("ok", role) for role in ("vault", "gateway", "runner", "outbound", "web")
+    ], walls
     assert found["device-key"]["severity"] == "yellow"
     assert f"{port} is ours" in found["page-port"]["seen"]
     assert "Traceback" not in (tmp_path / "run.log").read_text()

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from wirken.confine.usable import PROFILE, obstacle
+
+PARSER = "/usr/sbin/apparmor_parser"
 
 
 def machine(root: Path, **files: str) -> Path:
@@ -75,3 +79,20 @@ def test_a_machine_that_allows_everything_gets_bubblewraps_own_words(tmp_path: P
 def test_our_profile_is_part_of_the_program_and_names_only_bubblewrap() -> None:
     lines = [line for line in PROFILE.read_text().splitlines() if line.startswith("profile ")]
     assert lines == ["profile wirken-bwrap /usr/bin/bwrap flags=(unconfined) {"]
+
+
+def test_the_profile_is_one_that_apparmor_parser_reads(tmp_path: Path) -> None:
+    """An older parser than 4.0 (Debian 12) does not know `userns`: it reads all the rest."""
+    said = subprocess.run([PARSER, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"version (\d+)", said)
+    assert found is not None
+    text = PROFILE.read_text()
+    assert "userns,\n" in text
+    if int(found[1]) < 4:
+        text = text.replace("abi <abi/4.0>,\n", "").replace("  userns,\n", "")
+    (tmp_path / "profile").write_text(text)
+    line = [PARSER, "--skip-kernel-load", "--skip-cache", "--skip-read-cache", str(tmp_path / "profile")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "profile").write_text(text.replace("flags=(unconfined)", "flags=(nonsense)"))
+    assert subprocess.run(line, capture_output=True, check=False).returncode != 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wirken.cli.checks import configuration, keys, place, processes, program, providers, records, walls
+from wirken.cli.checks import configuration, confinement, keys, place, processes, program, providers, records, walls
 from wirken.cli.checks.finding import Check
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -23,6 +23,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("config", "config.toml, its folders and addresses can be used", configuration.valid),
     Check("config-applied", "what runs was started with this config.toml", configuration.applied),
     Check("processes", "all processes are up and stay up", processes.processes),
+    Check("confinement", "each process that runs wears every wall of its row", confinement.processes),
     Check("version", "the program that runs is the one installed", processes.version),
     Check("page-port", "the page's port is ours or free", processes.page_port),
     Check("device-key", "more than a file protects the key of the vault", keys.device_key),
