@@ -36,7 +36,7 @@ def processes(home: Installation) -> Iterator[Finding]:
         yield red(
             f"without {', '.join(supervisor.without)}, as [confine] allow_missing allows",
             "This machine cannot make these walls of Wirken's own processes.",
-            "Use a newer kernel, then take the names out of config.toml.",
+            "Give the machine what it needs (docs/confinement.md), then take the names out of config.toml.",
         )
 
 
@@ -51,11 +51,20 @@ def _looked(home: Installation, supervisor: Supervisor, child: Process) -> Findi
         return red(f"{child.role} (pid {pid}) cannot be looked at in /proc", _WHY, "Run it as the user of Wirken.")
     if missing:
         return red(f"{child.role} (pid {pid}) lacks: {', '.join(missing)}", _WHY, _FIX)
+    return ok(f"{child.role} (pid {pid}): {', '.join(_worn(supervisor, child))}")
+
+
+def _worn(supervisor: Supervisor, child: Process) -> Iterator[str]:
+    """Yield what was found well, in words; of Landlock only what the process told."""
+    missing = covered(supervisor.without)
+    yield "own uid, no privilege, closed memory, limits"
+    if VIEW not in missing:
+        yield "namespaces"
+    if SECCOMP not in missing:
+        yield SECCOMP
     told = [each for each in child.worn if each in LANDLOCK_SINCE]
-    landlock = f"; says itself: {', '.join(told)}" if told else "; no Landlock, which would forbid it to mount"
-    return ok(
-        f"{child.role} (pid {pid}): own uid and namespaces, no privilege, closed memory, limits, seccomp{landlock}"
-    )
+    if told:
+        yield f"and as it says {', '.join(told)}"
 
 
 def _untold(role: Role, supervisor: Supervisor, child: Process) -> list[str]:

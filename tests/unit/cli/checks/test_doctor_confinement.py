@@ -76,7 +76,7 @@ def test_a_process_with_all_walls_is_green_and_says_what_it_put_on_itself(tmp_pa
     recorded.write()
     [finding] = recorded.look()
     assert finding.severity is Severity.OK, finding.seen
-    assert ("says itself: landlock, " in finding.seen) == (role != "runner")
+    assert ("as it says landlock, " in finding.seen) == (role != "runner")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,7 @@ def test_walls_that_may_be_missing_are_red_by_themselves_and_not_at_each_process
     recorded.write()
     well, missing = recorded.look(without=("view", "seccomp", "landlock"))
     assert (well.severity, missing.severity) == (Severity.OK, Severity.RED)
+    assert well.seen.endswith("own uid, no privilege, closed memory, limits")
     assert "without view, seccomp, landlock" in missing.seen
 
 
