@@ -25,10 +25,13 @@ from wirken.domain.events import (
     TurnStarted,
     UserMessageFact,
 )
+from wirken.record.canonical import canonical_json
 from wirken.record.conversation import Conversation, sha256_hex
 
 _NOT_RUN: Final = ("denied", "invalid", "stopped")
 _call: Final = msgspec.json.Decoder(CanonicalCall)
+_document: Final = msgspec.json.Decoder(dict[str, object])
+_PARTS: Final = frozenset(CanonicalCall.__struct_fields__)
 
 
 @dataclass(slots=True)
@@ -153,7 +156,10 @@ class Replay:
         self._permits.add(fact.call_id)
 
     def _is_call(self, text: str, proposed: ToolCall) -> bool:
-        """Is this the proposed call, in this session, for the person whose message the turn is about?"""
+        """Is this the proposed call, in this session, for the person whose message the turn is about?
+
+        The form is judged as JSON: a place that an older or a newer version wrote has fewer or more to say than ours.
+        """
         try:
             call = _call.decode(text)
         except (msgspec.DecodeError, RecursionError):
@@ -161,7 +167,8 @@ class Replay:
         named = (call.tool, call.arguments, call.session)
         speaker = call.principal if self._speaker is None else self._speaker
         own = named == (proposed.name, proposed.arguments, self.session) and call.principal == speaker
-        return own and call.canonical() == text.encode()
+        written = _document.decode(text)
+        return own and canonical_json(written) == text.encode() and written.keys() == _PARTS
 
     def _result(self, fact: ToolResultFact) -> Iterator[str]:
         if fact.call_id not in self._proposed:

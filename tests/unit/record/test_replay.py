@@ -37,6 +37,7 @@ from wirken.domain.events import (
     TurnStarted,
     UserMessageFact,
 )
+from wirken.record.canonical import canonical_json
 from wirken.record.replay import Replay
 
 CALL = call("c")
@@ -186,6 +187,7 @@ def test_a_permit_for_other_arguments_or_another_session_is_found(permit: ToolPe
         lambda text: text.replace('"tool":"exec"', '"tool": "exec"'),
         lambda text: text[:-1] + ',"tool":"exec"}',
         lambda text: text[:-1] + ',"more":1}',
+        lambda text: text.replace('"principal"', '"more":1,"principal"'),
         lambda text: "not JSON",
         lambda text: "[" * 10_000,
         lambda text: "",
@@ -196,6 +198,16 @@ def test_a_permit_whose_call_is_not_in_canonical_form_is_found(rewrite: Callable
     text = rewrite(fact.call)
     odd = msgspec.structs.replace(fact, call=text, call_sha256=sha256(text))
     assert said(odd, result(CALL)) == ["the permit's call is not the one that the model asked for"]
+
+
+@pytest.mark.parametrize(
+    "place", [{"sandbox": "bubblewrap", "workspace": "/w"}, {"another": 1, "sandbox": "none", "workspace": "/w"}]
+)
+def test_a_permit_whose_place_an_older_or_newer_version_worded_is_what_it_was(place: dict[str, object]) -> None:
+    fact = permitted(CALL, "tier1", "tier1")
+    text = canonical_json({**msgspec.json.decode(fact.call), "place": place}).decode()
+    then = msgspec.structs.replace(fact, call=text, call_sha256=sha256(text))
+    assert said(then, result(CALL)) == []
 
 
 def test_a_permit_whose_hash_is_not_its_calls_is_found() -> None:
