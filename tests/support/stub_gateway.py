@@ -244,6 +244,7 @@ class StubGateway:
             sandbox_limits="cgroup v2",
             sandbox_reason="",
             sandbox_fix="",
+            sandbox_notes=(),
             vault_protection="keyfile",
             vault_sealed=False,
             credentials=0,

@@ -92,7 +92,7 @@ class Explainer:
         network = own.network(channel)
         place = Place(
             workspace=own.workspace or str(self._paths.workspace(agent)),
-            sandbox="bubblewrap" if self._config.sandbox.mode == "bubblewrap" else "none",
+            sandbox=self._config.sandbox.expected,
             network=network.mode,
             read_only=own.read_only,
             hosts=network.hosts,

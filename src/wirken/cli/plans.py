@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from wirken import __version__
+from wirken.cli import boxes
 from wirken.config.load import Loaded
 from wirken.config.model import REHEARSAL, Config
 from wirken.config.paths import Paths, for_people
@@ -52,16 +53,18 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
     sitefiles.refuse_foreign()
     config, found = loaded.config, tools()
     missing, trouble = _walls(found, config)
+    chosen = boxes.choose(config.sandbox, trouble, str(paths.data), os.urandom(8).hex())
     started = [role for role in roles.START_ORDER if role not in without]
     policy = ("--policy", encode(read(config.policy.file))) if config.policy.file else ()
+    further = {roles.GATEWAY: policy, roles.RUNNER: chosen.options}
     return Plan(
         version=__version__,
-        banner=_banner(paths, config, environ.get("HOME", ""), (missing, trouble), port),
+        banner=_banner(paths, config, environ.get("HOME", ""), (missing, chosen), port),
         ready_line="Wirken running. Press Ctrl+C to stop.",
         data=str(paths.data),
         sockets=str(paths.sockets_dir),
         program=program_paths(),
-        programs={role: (*_program(role), *(policy if role == roles.GATEWAY else ())) for role in started},
+        programs={role: (*_program(role), *further.get(role, ())) for role in started},
         workspaces=_unique(entry.workspace or str(paths.workspace(name)) for name, entry in config.agents.items()),
         read_only=_unique(folder for entry in config.agents.values() for folder in entry.read_only),
         reach=roots(config, environ),
@@ -73,6 +76,8 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         setpriv=found.setpriv,
         service_uid=found.service_uid,
         without=missing,
+        boxes=chosen.shown,
+        engine_group=chosen.group if found.service_uid != -1 else -1,
     )
 
 
@@ -108,13 +113,12 @@ def _program(role: str) -> tuple[str, ...]:
 
 
 def _banner(
-    paths: Paths, config: Config, home: str, missing: tuple[tuple[str, ...], str], port: int
+    paths: Paths, config: Config, home: str, missing: tuple[tuple[str, ...], boxes.Chosen], port: int
 ) -> tuple[str, ...]:
     model = config.agent(DEFAULT_AGENT).model
-    absent, trouble = missing
-    sandbox = (
-        f"none ({trouble.rstrip('.')}); no command is run" if trouble else "bubblewrap (no network, read-only root)"
-    )
+    absent, chosen = missing
+    trouble = chosen.trouble.rstrip(".")
+    sandbox = f"none ({trouble}); no command is run" if trouble else f"{chosen.kind} (no network, read-only root)"
     return (
         f"wirken {__version__}",
         f"Provider: {REHEARSAL if model.startswith(f'{REHEARSAL}/') else model}",

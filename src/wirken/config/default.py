@@ -29,7 +29,9 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 # port = 18790                         # the page, on this machine only
 
 # [sandbox]
-# mode = "bubblewrap"                  # "off": no command is ever run
+# mode = "auto"                        # or "bubblewrap", "docker", "gvisor"; "off": no command is ever run
+# image = "debian:stable-slim"         # with docker and gvisor; you fetch it, Wirken does not
+# memory_mib = 512                     # also: processes, seconds, tmp_mib; they can only be lowered
 # reach = ["~"]                        # below these, a person may let one call have a path; [] for none
 
 # [confine]                            # docs/confinement.md

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from wirken.config.egress import NO_NETWORK, EgressConfig, SandboxEgress
+from wirken.config.sandbox import SandboxConfig
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
 from wirken.domain.ids import DEFAULT_AGENT
@@ -82,17 +83,6 @@ class WebConfig(_Table, frozen=True):
     """`[web]`: the local page."""
 
     port: Port = limits.PAGE_PORT
-
-
-class SandboxConfig(_Table, frozen=True):
-    """`[sandbox]`. `off`: there is no tool that runs commands."""
-
-    mode: Literal["bubblewrap", "off"] = "bubblewrap"
-    reach: tuple[str, ...] = ("~",)
-    """Folders below which a person may let one call have a path outside its workspace; `~` is the operator's home.
-
-    Hidden files and folders, the system's, and Wirken's own are never given.
-    """
 
 
 class ConfineConfig(_Table, frozen=True):

@@ -40,6 +40,8 @@ class Scene(NamedTuple):
     """Single paths that one call was given, for the runner that is started for it."""
     cgroups: tuple[str, ...] = ()
     """Directories that the runner may write, delegated for it."""
+    boxes: tuple[str, ...] = ()
+    """What the runner's sandboxes are made with beside the machine's own: a container engine's socket, a root."""
     top: tuple[Mount, ...] = ()
     """`top_level()`: /bin and its like."""
 
@@ -74,6 +76,7 @@ def mounts(role: Role, scene: Scene) -> tuple[Mount, ...]:
         listed += [Mount("bind", path, path) for path in (*scene.workspaces, *scene.cgroups)]
         listed += [Mount("ro-bind", path, path) for path in scene.read_only if path not in scene.workspaces]
         listed += scene.outside
+        listed += [Mount("ro-bind-try", path, path) for path in scene.boxes]
     unique = {mount.target: mount for mount in reversed(listed)}
     return tuple(sorted(unique.values(), key=lambda mount: (mount.target.count("/"), mount.target)))
 

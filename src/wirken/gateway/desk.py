@@ -214,6 +214,7 @@ class Desk:
             sandbox_limits=self.sandbox.limits,
             sandbox_reason=self.sandbox.reason,
             sandbox_fix=self.sandbox.fix,
+            sandbox_notes=self.sandbox.notes,
             vault_protection=vault.protection,
             vault_sealed=vault.sealed,
             credentials=vault.credentials,

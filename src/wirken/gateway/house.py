@@ -62,7 +62,7 @@ _SWITCHED_OFF = SandboxReport(
     kind="none",
     limits="",
     reason="sandbox.mode is off in config.toml, so no command is run.",
-    fix="Set sandbox.mode to 'bubblewrap' and start again.",
+    fix="Set sandbox.mode to 'auto' and start again.",
 )
 _UNKNOWN = SandboxReport(kind="none", limits="", reason="The runner has not reported yet.", fix="")
 

@@ -13,7 +13,9 @@ from wirken.confine import process, roles
 from wirken.domain.errors import WirkenError
 from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.wing import options, stay_dialled
-from wirken.runner.assemble import Host, Options, assembled
+from wirken.runner.assemble import EngineOptions, Host, Options, assembled
+from wirken.runner.owner import Owner
+from wirken.runner.sandbox import bounds
 from wirken.runner.server import RunnerPeer
 
 
@@ -22,8 +24,11 @@ def main() -> int:
     parser = options("runner")
     for name in ("--workspace", "--read-only", "--cgroup", "--outside"):
         parser.add_argument(name, action="append", default=[])
-    for name in ("--relay-socket", "--skills"):
+    for name in ("--relay-socket", "--skills", "--engine", "--image", "--runtime", "--installation", "--start"):
         parser.add_argument(name, default="")
+    for name in ("--instead-of", "--role-id", "--bounds"):
+        parser.add_argument(name, default="")
+    parser.add_argument("--sandbox", choices=("bubblewrap", "docker", "gvisor"), default="bubblewrap")
     chosen = parser.parse_args()
     logging.basicConfig(format="runner: %(levelname)s %(message)s", level=logging.WARNING)
     try:
@@ -44,12 +49,22 @@ async def _serve(chosen: argparse.Namespace) -> None:
         relay=chosen.relay_socket,
         outside=tuple(chosen.outside),
         skills=chosen.skills,
+        bounds=bounds(chosen.bounds),
+        kind=chosen.sandbox,
+        engine=_engine(chosen),
     )
     machine = os.uname()
     host = Host(machine.machine, machine.release, os.geteuid(), os.getegid())
     with assembled(own, host, lambda: secrets.token_hex(8)) as tools:
         await stay_dialled(lifeline, chosen.gateway_socket, RunnerPeer(tools), lambda _: None)
         tools.stop()
+
+
+def _engine(chosen: argparse.Namespace) -> EngineOptions | None:
+    if not chosen.engine:
+        return None
+    owner = Owner(chosen.installation, chosen.start, chosen.role_id)
+    return EngineOptions(chosen.engine, chosen.image, chosen.runtime, owner, chosen.instead_of)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ class EngineOptions(NamedTuple):
     image: str
     runtime: str
     owner: Owner
+    instead_of: str = ""
+    """Why bubblewrap, which would have been preferred, does not work here."""
 
 
 class Options(NamedTuple):
@@ -120,7 +122,7 @@ def _engine(
     user = engine_look.User(host.uid, host.gid)
     recipe = Recipe(wanted.image, wanted.runtime, wanted.owner, options.bounds, Identity(f"{user.uid}:{user.gid}"))
     sandbox = docker.Docker(EngineHttp(wanted.socket), options.kind, recipe, token)
-    return sandbox, functools.partial(engine_look.look, sandbox, user, options.workspaces[0])
+    return sandbox, functools.partial(engine_look.look, sandbox, user, options.workspaces[0], wanted.instead_of)
 
 
 def _remove(base: Path) -> None:

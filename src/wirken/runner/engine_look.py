@@ -70,8 +70,11 @@ class Unfit(SandboxUnavailable):
     """An engine is there, but does not hold what a sandbox must."""
 
 
-async def look(docker: Docker, user: User, workspace: str) -> SandboxReport:
-    """Return what kind of sandbox there is, after one empty command in it; it leaves `workspace` as it is."""
+async def look(docker: Docker, user: User, workspace: str, instead_of: str = "") -> SandboxReport:
+    """Return what kind of sandbox there is, after one empty command in it; it leaves `workspace` as it is.
+
+    `instead_of` says why a sandbox that would have been preferred does not work; it is told with our own reason.
+    """
     try:
         version = _version.decode(await docker.http.ask("GET", "/version"))
         info = _info.decode(await docker.http.ask("GET", "/info"))
@@ -83,7 +86,8 @@ async def look(docker: Docker, user: User, workspace: str) -> SandboxReport:
         if finished.exit_code != 0:
             raise Unfit(f"An empty command failed in a container: {brief(finished.output.text, _WORD * 3)}.")
     except SandboxUnavailable as error:
-        return SandboxReport(kind="none", limits="", reason=brief(str(error)), fix=brief(error.advice))
+        reason = f"bubblewrap: {instead_of} Docker: {error}" if instead_of else str(error)
+        return SandboxReport(kind="none", limits="", reason=brief(reason), fix=brief(error.advice))
     except msgspec.DecodeError:
         reason = f"What answers at {docker.http.path} is no container engine."
         return SandboxReport(kind="none", limits="", reason=reason, fix="Correct sandbox.docker_socket.")

@@ -32,6 +32,14 @@ class Bounds(NamedTuple):
     """Bytes of /tmp."""
 
 
+def bounds(described: str) -> Bounds:
+    """Return the bounds of an option of the form `memory,processes,seconds,tmp`; the design's where it is empty."""
+    if not described:
+        return Bounds()
+    memory, processes, seconds, tmp = (int(word) for word in described.split(","))
+    return Bounds(memory, processes, seconds, tmp)
+
+
 class Command(NamedTuple):
     """What to run and where. Folders are absolute paths in the runner's view."""
 

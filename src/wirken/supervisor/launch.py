@@ -57,6 +57,8 @@ def start_of(role_id: str, launcher: Launcher, scene: views.Scene, own: Descript
     """Return how the child of this role id is started."""
     role, plan = roles.role_of(role_id), launcher.plan
     options = _options(role, launcher, scene, own)
+    if role.name == roles.RUNNER:
+        options.append(("--role-id", role_id))
     keep = tuple(
         int(number.rpartition("=")[2])
         for flag, value in options
@@ -148,18 +150,18 @@ def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
 def _walled(role: roles.Role, plan: Plan, scene: views.Scene, program: tuple[str, ...]) -> tuple[str, ...]:
     """Return the argument list that starts `program` behind its walls."""
     if not plan.walls:
-        return _unwalled(plan, program)
+        return _unwalled(role, plan, program)
     tools = Tools(plan.bwrap, plan.setpriv, plan.service_uid)
-    return (*viewing(tools), *views.arguments(role, scene), "--", *dropped(tools), *program)
+    return (*viewing(tools), *views.arguments(role, scene), "--", *dropped(tools, _group(role, plan)), *program)
 
 
-def _unwalled(plan: Plan, program: tuple[str, ...]) -> tuple[str, ...]:
+def _unwalled(role: roles.Role, plan: Plan, program: tuple[str, ...]) -> tuple[str, ...]:
     """Return `program` without a view: where none can be made and config.toml allows it. It still dies with us."""
     if not plan.setpriv:
         return program
     if plan.service_uid == -1:
         return (plan.setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--", *program)
-    drop = dropped(Tools("", plan.setpriv, plan.service_uid))
+    drop = dropped(Tools("", plan.setpriv, plan.service_uid), _group(role, plan))
     return (*drop[:-1], "--pdeathsig", "KILL", "--", *program)
 
 
@@ -174,15 +176,22 @@ def viewing(tools: Tools) -> tuple[str, ...]:
     return (tools.setpriv, "--bounding-set=-dac_override", tools.bwrap)
 
 
-def dropped(tools: Tools) -> tuple[str, ...]:
-    """Return the words before a program that take root from it, and each way to regain a capability."""
+def _group(role: roles.Role, plan: Plan) -> int:
+    return plan.engine_group if role.name == roles.RUNNER else -1
+
+
+def dropped(tools: Tools, group: int = -1) -> tuple[str, ...]:
+    """Return the words before a program that take root from it, and each way to regain a capability.
+
+    It belongs to no group but its own, and `group` where that is one.
+    """
     if tools.service_uid == -1:
         return ()
     return (
         tools.setpriv,
         f"--reuid={tools.service_uid}",
         f"--regid={tools.service_uid}",
-        "--clear-groups",
+        "--clear-groups" if group == -1 else f"--groups={group}",
         "--no-new-privs",
         "--inh-caps=-all",
         "--bounding-set=-all",

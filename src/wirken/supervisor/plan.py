@@ -52,6 +52,10 @@ class Plan(NamedTuple):
     """The uid children change to; -1 where the supervisor is not root."""
     without: tuple[str, ...] = ()
     """Walls that this machine lacks and that the operator allowed to be missing."""
+    boxes: tuple[str, ...] = ()
+    """What runners see for the sake of their sandboxes: a container engine's socket, or a root directory."""
+    engine_group: int = -1
+    """The group that may speak to the engine, for runners of a supervisor that is root; -1 for none."""
     ephemeral: bool = False
     """Ends when nobody holds it any more (`wirken ask` without a daemon)."""
 
@@ -69,6 +73,7 @@ class Plan(NamedTuple):
             workspaces=self.workspaces,
             read_only=self.read_only,
             cgroups=cgroups,
+            boxes=self.boxes,
             top=top,
         )
 
@@ -105,6 +110,8 @@ def decode(raw: bytes) -> Plan:
         setpriv=_text(tree["setpriv"]),
         service_uid=_number(tree["service_uid"]),
         without=_texts(tree["without"]),
+        boxes=_texts(tree["boxes"]),
+        engine_group=_number(tree["engine_group"]),
         ephemeral=tree["ephemeral"] is True,
     )
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from wirken.cli import plans
-from wirken.config.model import Config, ConfineConfig, SandboxConfig
+from wirken.config.model import Config, ConfineConfig
+from wirken.config.sandbox import SandboxConfig
 from wirken.confine import process
 from wirken.domain.walls import LANDLOCK_SINCE
 from wirken.supervisor import trial

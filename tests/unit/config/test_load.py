@@ -84,7 +84,7 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one(text:
     [
         ("[web]\nport = 70000\n", "config.toml:2: web.port"),
         ('[web]\nport = "1"\n', "config.toml:2: web.port"),
-        ('[sandbox]\nmode = "docker"\n', "config.toml:2: sandbox.mode"),
+        ('[sandbox]\nmode = "chroot"\n', "config.toml:2: sandbox.mode"),
         ("web = 3\n", "web"),
         ('[providers.p]\nkind = "openai"\n', "base_url"),
         ('[providers.p]\nkind = "openai"\nbase_url = "ftp://x"\n', "base_url"),

@@ -13,8 +13,9 @@ import pytest
 from tests.support.gateway_bench import PATIENCE, Bench, bench
 from tests.support.scripted_wings import Step, calls, says
 
-from wirken.config.model import Config, SandboxConfig
+from wirken.config.model import Config
 from wirken.config.paths import Paths
+from wirken.config.sandbox import SandboxConfig
 from wirken.domain.events import (
     LlmResponse,
     PermissionDenied,

@@ -219,7 +219,7 @@ def test_options_are_those_of_the_contract(listeners: Listeners) -> None:
     common = ["--control-fd", "--data", "--vault-fd"]
     gateway = ["--gateway-listen-fd", "--operator-listen-fd", "--line-fd", "--owner-uid"]
     assert options("gateway") == [*common, *gateway]
-    assert options("runner") == [*common, "--gateway-socket", "--workspace", "--cgroup", "--relay-socket"]
+    assert options("runner") == [*common, "--gateway-socket", "--workspace", "--cgroup", "--relay-socket", "--role-id"]
     assert options("outbound") == [*common, "--gateway-socket", "--relay-listen-fd"]
     assert options("web") == [*common, "--gateway-socket", "--listen-fds", "--tcp-table-fds", "--owner-uid"]
 

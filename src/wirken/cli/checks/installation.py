@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from wirken.cli import plans
+from wirken.cli import boxes, plans
 from wirken.cli.status import Status
 from wirken.config.load import ConfigMissing, load
 from wirken.config.model import Config
@@ -79,6 +79,11 @@ class Installation:
         except SandboxUnavailable as error:
             return Walls(False, False, str(error), error.advice)
         return Walls(True, not said, said)
+
+    @cached_property
+    def box(self) -> boxes.Chosen:
+        """Which sandbox commands get, as the next start would choose it."""
+        return boxes.choose(self.config.sandbox, self.walls.said, str(self.paths.data), "")
 
     @cached_property
     def credentials(self) -> tuple[CredentialRow, ...] | None:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from wirken.cli.checks import configuration, confinement, keys, place, processes, program, providers, records, walls
+from wirken.cli.checks import (
+    boxes,
+    configuration,
+    confinement,
+    keys,
+    place,
+    processes,
+    program,
+    providers,
+    records,
+    walls,
+)
 from wirken.cli.checks.finding import Check
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -13,6 +24,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("site-files", "no unknown code runs in every Python process of ours", program.site_files),
     Check("bubblewrap", "bubblewrap is installed and not too old", walls.bubblewrap),
     Check("sandbox", "a process view and a sandbox in it can be made; it is tried", walls.sandbox),
+    Check("sandbox-kind", "which sandbox commands get, why, its image, runtime and last sweep", boxes.chosen),
+    Check("engine-socket", "whether a container engine is trusted with root", boxes.engine),
     Check("user-namespaces", "neither the kernel nor AppArmor stops bubblewrap", walls.user_namespaces),
     Check("setpriv", "started as root: children can be made not to be", walls.setpriv),
     Check("limits", "the kernel holds the memory and process limits of commands", walls.limits_kept),

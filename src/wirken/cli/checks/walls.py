@@ -46,6 +46,8 @@ def sandbox(home: Installation) -> Iterator[Finding]:
         yield info("no command is run ([sandbox] mode in config.toml); a process view was made")
     elif home.walls.sandbox:
         yield ok("a process view and a sandbox in it were made")
+    elif home.walls.views and home.box.kind != "bubblewrap":
+        yield info(f"a process view was made, no sandbox of bubblewrap's in it; commands get {home.box.kind}")
     elif home.walls.views:
         yield red(
             "no sandbox can be made for commands", home.walls.said, usable.obstacle(home.root, home.walls.said).fix
@@ -87,8 +89,8 @@ def limits_kept(home: Installation) -> Iterator[Finding]:
     if report is not None and report.sandbox_limits:
         kind, said = report.sandbox_limits, "held by"
     else:
-        kind, said = expected(home), "to be held by"
-    seen = f"512 MiB and 256 processes per command, {said}: {kind}"
+        kind, said = expected(home) if home.box.kind == "bubblewrap" else "engine", "to be held by"
+    seen = f"{home.config.sandbox.said} per command, {said}: {kind}"
     if kind != "watchdog":
         yield ok(seen)
         return

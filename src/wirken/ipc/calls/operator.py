@@ -189,6 +189,7 @@ class GatewayReport(msgspec.Struct, frozen=True, kw_only=True):
     sandbox_limits: str
     sandbox_reason: str
     sandbox_fix: str
+    sandbox_notes: tuple[str, ...]
     vault_protection: str
     vault_sealed: bool
     credentials: int

@@ -1,0 +1,100 @@
+"""Which sandbox commands get, and why: the configuration's word, held against what is here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from wirken.config.sandbox import SandboxConfig
+from wirken.domain.actions import SandboxKind
+
+RUNSC: Final = "runsc"
+_ASKED: Final = 2.0  # seconds; an engine on this machine answers in milliseconds
+_HEAD: Final = 256 * 1024  # bytes of what an engine tells about itself
+
+
+class Chosen(NamedTuple):
+    """The sandbox that the runners are started with. It can still turn out not to work; the runner tries it."""
+
+    kind: SandboxKind
+    why: str
+    trouble: str = ""
+    """Why it is known already that no command can be run; empty where it is not."""
+    options: tuple[str, ...] = ()
+    """The runner's options."""
+    shown: tuple[str, ...] = ()
+    """Paths that the runners must see besides."""
+    group: int = -1
+    """The group that may speak to the engine; -1 where it needs none, or only root."""
+
+
+def choose(config: SandboxConfig, bubblewrap: str, data: str, start: str) -> Chosen:
+    """Return the sandbox for this configuration.
+
+    `bubblewrap` says why bubblewrap does not work here; empty where it does. `start` is a word for this start of
+    Wirken alone; it tells our containers from those of an earlier one.
+    """
+    asked = f'because [sandbox] mode is "{config.mode}"'
+    match config.mode:
+        case "off":
+            return Chosen("none", asked, "switched off in config.toml")
+        case "bubblewrap":
+            return _bubblewrap(config, asked, bubblewrap)
+        case "docker":
+            return _engine(config, "docker", asked, data, start)
+        case "gvisor":
+            return _engine(config, "gvisor", asked, data, start)
+        case "auto":
+            if not bubblewrap:
+                return _bubblewrap(config, "because it works here", "")
+            if not _answers(config.docker_socket):
+                trouble = f"{bubblewrap.rstrip('.')}; and no container engine answers at {config.docker_socket}"
+                return _bubblewrap(config, "because there is nothing else", trouble)
+            why = f"because bubblewrap does not work here: {bubblewrap}"
+            found = _engine(config, "docker", why, data, start)
+            return found._replace(options=(*found.options, "--instead-of", bubblewrap))
+
+
+def _bubblewrap(config: SandboxConfig, why: str, trouble: str) -> Chosen:
+    return Chosen("bubblewrap", why, trouble, ("--bounds", config.bounds))
+
+
+def _engine(config: SandboxConfig, kind: SandboxKind, why: str, data: str, start: str) -> Chosen:
+    path = os.path.realpath(config.docker_socket)
+    runtime = config.runtime or (RUNSC if kind == "gvisor" else "")
+    installation = hashlib.sha256(data.encode()).hexdigest()[:16]
+    options = ("--sandbox", kind, "--engine", path, "--image", config.image, "--runtime", runtime)
+    owner = ("--bounds", config.bounds, "--installation", installation, "--start", start)
+    return Chosen(kind, why, options=(*options, *owner), shown=(path,), group=_group(path))
+
+
+def _group(path: str) -> int:
+    """Return the group that may speak to a socket; -1 for root's own, which no process of ours is given."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return -1
+    return found.st_gid if found.st_mode & stat.S_IWGRP and found.st_gid != 0 else -1
+
+
+def _answers(path: str) -> bool:
+    return _told(path, "/_ping").startswith(b"HTTP/1.")
+
+
+def _told(path: str, target: str) -> bytes:
+    """Return what an engine answers; nothing where none does."""
+    said = bytearray()
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(_ASKED)
+            asking.connect(path)
+            asking.sendall(f"GET {target} HTTP/1.0\r\nHost: engine\r\n\r\n".encode())
+            while len(said) < _HEAD and (data := asking.recv(_HEAD)):
+                said += data
+    except OSError:
+        return b""
+    return bytes(said)
