@@ -94,7 +94,7 @@ class _Judge:
         elif not is_installed(words[0].text) and not self._own_program(words[0].text):
             return
         others = conditions.runs_others(name, words)
-        found.key(keys.of_program(name, words[0].text) + (keys.ANY_CODE if others else ""))
+        found.key(keys.of_program(name, words[0].text, any_code=others))
         self._conditions(name, words)
         if others or name in rules.INTERPRETERS:
             self._runs_any_code(name)

@@ -47,13 +47,13 @@ ANY_CODE: Final = "+code"
 `tar` is not allowed of `tar --to-command`."""
 
 
-def of_program(name: str, word: str) -> str:
-    """Return the key of a program named `word` and judged as `name`.
+def of_program(name: str, word: str, *, any_code: bool = False) -> str:
+    """Return the key of a program named `word` and judged as `name`. `any_code`: an option makes it run others.
 
     A file of the workspace has its path for a key, so that no grant for an installed program serves it.
     """
     if name in _ALWAYS_ASKED or is_installed(word):
-        return f"shell:{name}"
+        return f"shell:{name}{ANY_CODE if any_code else ''}"
     inside = paths.relative(word)
     return f"shell:{word if inside is None else './' + inside}"
 

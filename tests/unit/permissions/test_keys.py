@@ -81,3 +81,9 @@ def test_a_file_has_its_path_for_a_key_so_that_no_grant_for_an_installed_program
 @pytest.mark.parametrize("key", ["shell:*", "shell:l?", "shell:a b", "shell:\x1b[2J", "shell:l\u200bs", "shell:./../x"])
 def test_a_pattern_or_what_no_program_is_called_is_no_calls_key(key: str) -> None:
     assert not is_possible(key)
+
+
+def test_an_installed_program_that_runs_others_has_another_key_and_a_file_has_its_path_all_the_same() -> None:
+    assert of_program("tar", "tar", any_code=True) == "shell:tar+code"
+    assert of_program("tar", "./tar", any_code=True) == "shell:./tar"
+    assert may_be_remembered("shell:tar+code")
