@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -64,7 +65,8 @@ async def send(tab: Tab, text: str) -> None:
 async def one_call(turn: Turn) -> None:
     call = turn.call("exec", '{"command":"curl https://example.org"}')
     tier = "tier2" if "tier2" in turn.message.text else "tier3"
-    if await turn.ask(call, "exec", "curl https://example.org", tier) == "deny":
+    held = 2.0 if "at night" in turn.message.text else 0.0
+    if await turn.ask(call, "exec", "curl https://example.org", tier, held=held) == "deny":
         turn.deny(call, "exec", "shell:curl")
         turn.result(call, "exec", "Permission denied: 'exec' requires tier3 approval.", "denied", None)
     else:
@@ -99,6 +101,18 @@ async def test_a_conversation_with_an_approval_is_streamed_shown_and_verified(tm
         page.gateway.tampered = True
         await tab.get_by_role("button", name="Verify").click()
         await expect(tab.locator("#verdict")).to_contain_text("Row 2 was changed.")
+        assert complaints == []
+
+
+async def test_a_held_question_says_so_until_quiet_hours_end_and_can_be_answered(tmp_path: Path) -> None:
+    async with browsing(tmp_path, one_call) as (_, tab, complaints):
+        await send(tab, "tier2 at night")
+        countdown = tab.locator(".card .countdown")
+        await expect(countdown).to_have_text(re.compile(r"^held until .*\d\d:\d\d.*: quiet hours$"))
+        await expect(tab.get_by_role("button", name="Allow once")).to_be_enabled()
+        await expect(countdown).to_have_text(re.compile(r"^(1:00|0:5\d) left$"))
+        await tab.get_by_role("button", name="Allow once").click()
+        await expect(tab.locator(".signed")).to_have_count(1)
         assert complaints == []
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
 from tests.support.gateway_bench import PATIENCE, Bench, identity_of
 from tests.support.scripted_wings import Wing
+from tests.support.vault_thread import VaultThread
 
+from wirken.config.paths import Paths
 from wirken.ipc import handshake
 from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, AnswerAs, ApprovalRow
 from wirken.ipc.frames import Accepted, Asked, Conversing, Inbound, Over, Rejected
 from wirken.ipc.link import unpack
+from wirken.ipc.prompt import lines
 
 
 class Adapter(Wing):
@@ -22,6 +26,7 @@ class Adapter(Wing):
 
     def __init__(self, identity: handshake.Identity, gateway: Path) -> None:
         super().__init__(identity, gateway)
+        self.link_channel = identity.role.partition("-")[2]
         self.seen: list[Conversing] = []
         self._numbers = 0
 
@@ -64,11 +69,30 @@ class Adapter(Wing):
                         return unpack(frame.approval, ApprovalRow)
                 await self._more()
 
+    def shown(self, conversation: str) -> list[str]:
+        """Return the questions that a conversation was shown, as the plain text that an adapter sends."""
+        rows = [unpack(frame.approval, ApprovalRow) for frame in self.seen if isinstance(frame, Asked)]
+        here = [row for row in rows if row.put_to == f"{self.link_channel}/{conversation}"]
+        return ["\n".join(line.head + line.text for line in lines(row, int(time.time() * 1000))) for row in here]
+
     async def press(self, sender: str, row: ApprovalRow, choice: Literal["once", "30d", "deny"] = "once") -> None:
         """Answer a question as an account does by pressing a button. Raises what the gateway says."""
         assert self.link is not None
         given = AnswerApproval(approval=row.approval, lease=row.lease, choice=choice)
         await self.link.call(AnswerAs(given, sender), Acknowledged)
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Take frames until something is so."""
+        async with asyncio.timeout(PATIENCE):
+            while not happened():
+                await self._more()
+
+    def take(self) -> None:
+        """Take all frames that are there."""
+        while not self.frames.empty():
+            frame = self.frames.get_nowait()
+            if frame is not None:
+                self.seen.append(frame)
 
     async def _more(self) -> None:
         frame = await self.frames.get()
@@ -77,11 +101,16 @@ class Adapter(Wing):
 
 
 @asynccontextmanager
-async def adapter(at: Bench, channel: str = "telegram") -> AsyncIterator[Adapter]:
+async def at_gateway(vault: VaultThread, paths: Paths, channel: str) -> AsyncIterator[Adapter]:
     """Connect an adapter as role `channel-<channel>`."""
-    made = Adapter(await identity_of(at.vault, f"channel-{channel}"), at.paths.gateway_socket)
+    made = Adapter(await identity_of(vault, f"channel-{channel}"), paths.gateway_socket)
     await made.start()
     try:
         yield made
     finally:
         await made.stop()
+
+
+def adapter(at: Bench, channel: str = "telegram") -> AbstractAsyncContextManager[Adapter]:
+    """Connect an adapter to a bench."""
+    return at_gateway(at.vault, at.paths, channel)

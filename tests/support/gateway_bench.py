@@ -23,7 +23,7 @@ from wirken.config.model import Config
 from wirken.config.paths import Paths
 from wirken.config.policy_file import Organisation
 from wirken.domain.actions import Place
-from wirken.domain.clock import SystemClock
+from wirken.domain.clock import Clock, SystemClock
 from wirken.domain.events import Fact
 from wirken.domain.ids import RoleName
 from wirken.domain.secret import Secret
@@ -215,6 +215,7 @@ async def bench(
     wings: bool = True,
     policy: Organisation | None = None,
     reach: tuple[str, ...] = (),
+    clock: Clock | None = None,
 ) -> AsyncIterator[Bench]:
     """Run a gateway on `folder`, which may hold the record and the vault of an earlier one."""
     paths = Paths(folder)
@@ -224,7 +225,7 @@ async def bench(
     control, theirs = socket.socketpair()
     lifeline = Lifeline(theirs.detach(), vault.pair("gateway").detach())
     loaded = Loaded(config or Config(), "0" * 64)
-    house = House(paths, loaded, policy, SystemClock(), lifeline, TheOneRunner(), reach)
+    house = House(paths, loaded, policy, clock or SystemClock(), lifeline, TheOneRunner(), reach)
     gateway, operators = listener(paths.gateway_socket), listener(paths.operator_socket)
     uid = os.getuid() if owner_uid is None else owner_uid
     running = asyncio.get_running_loop().create_task(house.run(gateway, operators, uid))

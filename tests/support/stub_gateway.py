@@ -276,8 +276,10 @@ class Turn:
         self.gateway.add(self.session, facts.AssistantToolCalls(text=text, calls=(call,)), facts.Trust.MODEL)
         return call_id
 
-    async def ask(self, call_id: str, tool: str, command: str, tier: str = "tier3", seconds: float = 60) -> str:
-        """Ask a person and return the choice."""
+    async def ask(
+        self, call_id: str, tool: str, command: str, tier: str = "tier3", seconds: float = 60, held: float = 0
+    ) -> str:
+        """Ask a person and return the choice. `held`: seconds of quiet hours before its time begins to run."""
         canonical = json.dumps({"arguments": json.dumps({"command": command}), "tool": tool}, ensure_ascii=False)
         row = calls.ApprovalRow(
             approval=f"{self.message.platform_id[:8]}-{call_id}",
@@ -290,7 +292,8 @@ class Turn:
             action_keys=(f"shell:{command.split()[0]}",),
             tier=tier,
             reasons=("This program can reach other machines.",),
-            expires=int((time.time() + seconds) * 1000),
+            expires=int((time.time() + held + seconds) * 1000),
+            held_until=int((time.time() + held) * 1000) if held else 0,
             principal="owner",
             channel="webchat",
             sender_name=self.message.sender_name,

@@ -66,9 +66,7 @@ def list_command(as_json: bool) -> None:
         return
     rows, now = _pending(paths), _now()
     header = ("ID", "TIER", "LEFT", "SESSION", "TOOL", "COMMAND")
-    cells = [
-        (row.approval, row.tier, f"{_left(row, now)} s", row.session, row.tool, _clipped(row.command)) for row in rows
-    ]
+    cells = [(row.approval, row.tier, _left(row, now), row.session, row.tool, _clipped(row.command)) for row in rows]
     out.show(rows, out.table(header, cells) if rows else ["Nothing waits."])
 
 
@@ -176,8 +174,11 @@ def _named(rows: Sequence[ApprovalRow], text: str) -> ApprovalRow:
     return found[0]
 
 
-def _left(row: ApprovalRow, now: int) -> int:
-    return max(0, (row.expires - now) // 1000)
+def _left(row: ApprovalRow, now: int) -> str:
+    """Return how long a question stays open, or until when of this machine's clock it is held back."""
+    if row.held_until > now:
+        return f"held until {time.strftime('%H:%M', time.localtime(row.held_until / 1000))}"
+    return f"{max(0, (row.expires - now) // 1000)} s"
 
 
 def _clipped(text: str) -> str:

@@ -40,6 +40,10 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 # [approvals]
 # ask_seconds = 60                     # to answer at `wirken ask`
 # daemon_seconds = 300                 # to answer anywhere else; up to 86400, a day
+# home = "telegram/12345"              # your conversation: asked there where whoever asks may not answer
+# approvers = "slack/C0123"            # the approvers' one, asked instead of yours
+# quiet = "22:00-07:00"                # hours in which neither is asked; the question waits
+# zone = "Europe/Berlin"               # of these hours; else this machine's
 
 # [permissions]
 # four_eyes = true                     # nobody answers the questions that their own messages raised

@@ -14,12 +14,23 @@ from typing import Final
 import msgspec
 
 from wirken.config.egress import BadEgress, check_relay, check_sandbox
-from wirken.config.model import OLLAMA, REHEARSAL, AgentConfig, BudgetConfig, Config, PriceConfig, ProviderConfig
+from wirken.config.model import (
+    OLLAMA,
+    REHEARSAL,
+    AgentConfig,
+    ApprovalsConfig,
+    BudgetConfig,
+    Config,
+    PriceConfig,
+    ProviderConfig,
+)
+from wirken.config.zones import quiet, zone
 from wirken.domain import limits
-from wirken.domain.errors import ConfigError
+from wirken.domain.errors import ConfigError, WirkenError
 from wirken.domain.ids import DEFAULT_AGENT, OPERATIONS, BadIdentifier, agent_id
 from wirken.domain.money import micros
 from wirken.domain.nesting import clash
+from wirken.domain.people import spot
 
 _TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "agents": AgentConfig,
@@ -149,10 +160,22 @@ def _check(config: Config, name: str) -> None:
                 raise ConfigInvalid(f"{name}: the folders of agent {agent!r} must be absolute, without '..'.")
     if config.policy.file and not PurePosixPath(config.policy.file).is_absolute():
         raise ConfigInvalid(f"{name}: the file of [policy] must be absolute.")
+    _check_approvals(config.approvals, name)
     _check_budgets(config, name)
     _check_prices(config, name)
     _check_egress(config, name)
     _check_apart(config, name)
+
+
+def _check_approvals(approvals: ApprovalsConfig, name: str) -> None:
+    """Refuse conversations that no adapter could have, and quiet hours that nobody could tell."""
+    try:
+        for text in filter(None, (approvals.home, approvals.approvers)):
+            spot(text)
+        if quiet(approvals) is None and approvals.zone:
+            zone(approvals.zone)
+    except WirkenError as error:
+        raise ConfigInvalid(f"{name}: [approvals]: {error}", hint=error.advice) from None
 
 
 def _check_budgets(config: Config, name: str) -> None:

@@ -92,10 +92,18 @@ class ConfineConfig(_Table, frozen=True):
 
 
 class ApprovalsConfig(_Table, frozen=True):
-    """`[approvals]`: seconds a person has to answer."""
+    """`[approvals]`: how long a question waits, and whom else it is put to (docs/permissions.md)."""
 
     ask_seconds: Annotated[int, msgspec.Meta(ge=1, le=limits.APPROVAL_LONGEST)] = int(limits.APPROVAL_ASK)
     daemon_seconds: Annotated[int, msgspec.Meta(ge=1, le=limits.APPROVAL_LONGEST)] = int(limits.APPROVAL_DAEMON)
+    home: str = ""
+    """`<channel>/<conversation>` of the owner, who is asked there where whoever asked may not answer."""
+    approvers: str = ""
+    """The same of the approvers, who are asked instead of the owner."""
+    quiet: str = ""
+    """`22:00-07:00`: hours in which no conversation is asked."""
+    zone: str = ""
+    """IANA name of the time zone of `quiet`; empty: the machine's."""
 
 
 class ToolLists(_Table, frozen=True):

@@ -21,6 +21,9 @@ from wirken.domain.notices import GrantRevoked as GrantRevoked
 from wirken.domain.notices import InjectionFlag as InjectionFlag
 from wirken.domain.notices import PeerRefused as PeerRefused
 from wirken.domain.notices import RateLimited as RateLimited
+from wirken.domain.notices import SenderChange as SenderChange
+from wirken.domain.notices import SenderChanged as SenderChanged
+from wirken.domain.notices import SenderRefused as SenderRefused
 from wirken.domain.reaching import EgressFact
 
 FORMAT: Final = 1
@@ -41,10 +44,6 @@ Outcome: TypeAlias = Literal["ok", "failed", "denied", "invalid", "stopped", "un
 """`failed`: it ran and reports failure. `unknown`: it was interrupted; nobody can say how far it came."""
 
 TurnOutcome: TypeAlias = Literal["finished", "stopped", "failed", "interrupted"]
-
-
-SenderChange: TypeAlias = Literal["allowed", "blocked", "removed", "code", "paired"]
-"""`code`: a pairing code was handed out; `paired`: somebody sent it."""
 
 
 class SessionOpened(_Fact, frozen=True, kw_only=True, tag="session_opened"):
@@ -145,6 +144,10 @@ class ApprovalRequested(_Fact, frozen=True, kw_only=True, tag="approval_requeste
     expires: int
     message_seq: int = -1
     """The row of the message that led here."""
+    put_to: str = ""
+    """`<channel>/<conversation>` that is asked."""
+    held_until: int = 0
+    """The end (ms) of the quiet hours that hold it back, from where on its time runs; 0: it was put at once."""
 
 
 class PermissionApproved(_Fact, frozen=True, kw_only=True, tag="permission_approved"):
@@ -237,26 +240,6 @@ class Attestation(_Fact, frozen=True, kw_only=True, tag="attestation"):
     chain_head_hash: str
     signature: str
     signer_pubkey: str
-
-
-class SenderRefused(_Fact, frozen=True, kw_only=True, tag="sender_refused"):
-    """Somebody whom nobody admitted wrote and was told so; no model saw it. `name` is what the platform shows."""
-
-    channel: str
-    sender: str
-    name: str
-
-
-class SenderChanged(_Fact, frozen=True, kw_only=True, tag="sender_changed"):
-    """What was decided about a platform's account, and on which surface. `by` is empty where a code decided."""
-
-    channel: str
-    sender: str
-    change: SenderChange
-    principal: str
-    role: str
-    by: str
-    surface: str
 
 
 Fact: TypeAlias = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import msgspec
 
 from wirken.domain.fact import _Fact
@@ -85,3 +87,27 @@ class GrantRevoked(_Fact, frozen=True, kw_only=True, tag="grant_revoked"):
     by: str
     only_in: str = ""
     """The session it counted in; empty: whatever this holder had for the key."""
+
+
+SenderChange: TypeAlias = Literal["allowed", "blocked", "removed", "code", "paired"]
+"""`code`: a pairing code was handed out; `paired`: somebody sent it."""
+
+
+class SenderRefused(_Fact, frozen=True, kw_only=True, tag="sender_refused"):
+    """Somebody whom nobody admitted wrote and was told so; no model saw it. `name` is what the platform shows."""
+
+    channel: str
+    sender: str
+    name: str
+
+
+class SenderChanged(_Fact, frozen=True, kw_only=True, tag="sender_changed"):
+    """What was decided about a platform's account, and on which surface. `by` is empty where a code decided."""
+
+    channel: str
+    sender: str
+    change: SenderChange
+    principal: str
+    role: str
+    by: str
+    surface: str

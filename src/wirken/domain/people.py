@@ -9,11 +9,22 @@ import enum
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from wirken.domain import limits
 from wirken.domain.errors import UsageError
-from wirken.domain.ids import OPERATIONS, OWNER, TERMINAL, WEBCHAT, BadIdentifier, ChannelId, PrincipalId, channel_id
+from wirken.domain.ids import (
+    OPERATIONS,
+    OWNER,
+    TERMINAL,
+    WEBCHAT,
+    BadIdentifier,
+    ChannelId,
+    ConversationId,
+    PrincipalId,
+    channel_id,
+    conversation_id,
+)
 from wirken.domain.text import shown
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.:@+-]{0,63}")
@@ -44,6 +55,16 @@ class Role(enum.StrEnum):
     def may_answer(self) -> bool:
         """May answer the questions that calls raise."""
         return self in (Role.OWNER, Role.APPROVER)
+
+
+class Spot(NamedTuple):
+    """A conversation on a platform's channel, where a person can be asked."""
+
+    channel: ChannelId
+    conversation: ConversationId
+
+    def __str__(self) -> str:
+        return f"{self.channel}/{self.conversation}"
 
 
 class Standing(enum.StrEnum):
@@ -97,6 +118,14 @@ def platform(text: str) -> ChannelId:
     if channel in _OURS:
         raise BadIdentifier("This channel is Wirken's own and has no senders.", hint="Its messages are the owner's.")
     return channel
+
+
+def spot(text: str) -> Spot:
+    """Return the conversation that `<channel>/<conversation>` names. Raises `BadIdentifier`."""
+    channel, slash, conversation = text.partition("/")
+    if not slash:
+        raise BadIdentifier("A conversation is named by its channel and its id.", hint="For example telegram/12345.")
+    return Spot(platform(channel), conversation_id(conversation))
 
 
 def sender_id(text: str) -> str:

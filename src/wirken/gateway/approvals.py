@@ -13,15 +13,18 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from wirken.domain import limits
 from wirken.domain.actions import Allowed, Denied
 from wirken.domain.clock import Clock
 from wirken.domain.events import ApprovalRequested, Trust
 from wirken.gateway.answers import Answerer, AnswerRefused, RefusedAnswers, decided, fits, past
-from wirken.gateway.hub import Hub
+from wirken.gateway.homes import Homes
+from wirken.gateway.hub import Hub, Surface
 from wirken.gateway.log import AuditLog, Stored
 from wirken.gateway.matters import DRIFTED, Matter
-from wirken.gateway.questions import asker_may_answer, question, requested
+from wirken.gateway.questions import Put, question, requested
 from wirken.gateway.store import Holder, StateStore
 from wirken.ipc.calls.operator import AnswerApproval, ApprovalRow
 from wirken.ipc.frames import Asked, Settled
@@ -42,18 +45,33 @@ class _Pending:
     """Whoever asked may not answer, so it is put to those who may, wherever they are."""
     answering: str = ""
 
+    pushed: bool = False
+    """The conversation that it is put to was told, or will be when its channel connects."""
+
+    def here(self, surface: Surface) -> bool:
+        """Is this a terminal, or the page, that shows the question?"""
+        shown = surface.watches or (self.elsewhere and surface.answers_for_others)
+        return not surface.is_chat and (shown or surface.follows(self.matter.session.id))
+
+    def there(self, surface: Surface) -> bool:
+        """Is this the adapter of the conversation that it is put to?"""
+        return surface.is_chat and self.row.put_to.partition("/")[0] == surface.channel
+
+    def asked(self) -> Asked:
+        return Asked(self.matter.session.id, pack(self.row))
+
     def belongs_to(self, channel: str) -> bool:
         return not channel or self.elsewhere or self.row.channel == channel
 
 
 class Approvals:
-    """What waits for a person. With `four_eyes` nobody answers for a call of their own."""
+    """What waits for a person."""
 
-    def __init__(self, hub: Hub, store: StateStore, clock: Clock, log: AuditLog, *, four_eyes: bool = False) -> None:
+    def __init__(self, hub: Hub, store: StateStore, clock: Clock, log: AuditLog, homes: Homes) -> None:
         self._hub = hub
         self._store = store
         self._clock = clock
-        self._four_eyes = four_eyes
+        self._homes = homes
         self._pending: dict[str, _Pending] = {}
         self._past: OrderedDict[str, str] = OrderedDict()
         self._refused = RefusedAnswers(log, clock)
@@ -84,18 +102,22 @@ class Approvals:
         return await self._asked(matter, known, "in time")
 
     async def _begun(self, matter: Matter, seconds: float) -> ApprovalRequested:
-        expires = self._clock.now() + int(seconds * 1000)
-        approval = secrets.token_hex(8)
-        fact = requested(matter.session, approval, matter.call.id, matter.canonical, matter.needs, expires)
+        now, session = self._clock.now(), matter.session
+        held = self._homes.held_until(now) if self._homes.elsewhere(session) else 0
+        expires = (held or now) + int(seconds * 1000)
+        put = Put(secrets.token_hex(8), self._homes.put_to(session), held, expires)
+        fact = requested(session, matter.call.id, matter.canonical, matter.needs, put)
         await matter.session.record((Trust.GATEWAY, fact))
         return fact
 
     async def _asked(self, matter: Matter, fact: ApprovalRequested, how_long: str) -> Allowed | Denied:
-        session = matter.session
         settled: asyncio.Future[Allowed | Denied] = asyncio.get_running_loop().create_future()
-        waiting = _Pending(matter, question(session, fact), settled, not asker_may_answer(session))
+        # as it is configured now: a home that was given up is not asked again after a restart
+        row = msgspec.structs.replace(question(matter.session, fact), put_to=self._homes.put_to(matter.session))
+        waiting = _Pending(matter, row, settled, self._homes.elsewhere(matter.session))
         self._pending[fact.approval] = waiting
-        self._hub.tell(session.id, Asked(session.id, pack(waiting.row)), everywhere=waiting.elsewhere)
+        self._push(waiting)
+        self._hub.show(waiting.asked(), waiting.here)
         decision = "withdrawn"
         try:
             if not await self._answered(waiting):
@@ -119,12 +141,32 @@ class Approvals:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + max(0.0, (waiting.row.expires - self._clock.now()) / 1000)
         while not waiting.settled.done():
-            left = min(deadline - loop.time(), limits.APPROVAL_LOOK)
+            left = min(deadline - loop.time(), limits.APPROVAL_LOOK, self._push(waiting))
             over = left <= 0 or self._clock.now() >= waiting.row.expires
             if over and not waiting.answering:
                 return False
             await asyncio.wait([waiting.settled], timeout=None if waiting.answering else left)
         return True
+
+    def _push(self, waiting: _Pending) -> float:
+        """Tell the conversation that it is put to, unless quiet hours hold it back; return the seconds they last."""
+        if waiting.pushed:
+            return limits.APPROVAL_LOOK
+        now = self._clock.now()
+        held = self._homes.held_until(now) if waiting.elsewhere else 0
+        waiting.row = msgspec.structs.replace(waiting.row, held_until=held)
+        if held:
+            return (held - now) / 1000
+        waiting.pushed = True
+        self._hub.show(waiting.asked(), waiting.there)
+        return limits.APPROVAL_LOOK
+
+    def connected(self, surface: Surface) -> None:
+        """Put the questions that wait to a channel that connects: it may have missed them, or lost what it showed."""
+        for waiting in self._pending.values():
+            if waiting.there(surface) and not waiting.answering:
+                waiting.pushed = False
+                self._push(waiting)
 
     def _gone(self, waiting: _Pending, decision: str) -> None:
         approval, session = waiting.row.approval, waiting.matter.session.id
@@ -133,7 +175,8 @@ class Approvals:
         if len(self._past) > limits.QUESTIONS_REMEMBERED:
             self._past.popitem(last=False)
         if decision:  # what is only put aside goes on waiting
-            self._hub.tell(session, Settled(session, approval, decision), everywhere=waiting.elsewhere)
+            frame = Settled(session, approval, decision)
+            self._hub.show(frame, lambda surface: waiting.here(surface) or waiting.there(surface))
 
     # --- answering ------------------------------------------------------------------------------------
 
@@ -150,6 +193,11 @@ class Approvals:
             await self._refused.note(given.approval, session, by.person.principal, by.surface, str(error))
             raise
         await asyncio.shield(recorded)
+
+    async def refused(self, approval: str, surface: str, reason: str) -> None:
+        """Put on record that somebody answered who is nobody here."""
+        waiting = self._pending.get(approval)
+        await self._refused.note(approval, "" if waiting is None else waiting.row.session, "", surface, reason)
 
     def _take(self, given: AnswerApproval, by: Answerer) -> asyncio.Future[list[Stored]]:
         waiting = self._open(given, by)
@@ -171,7 +219,7 @@ class Approvals:
             raise AnswerRefused("This question is not open any more: it has lapsed.")
         if not waiting.belongs_to(by.only):
             raise AnswerRefused("This question belongs to another channel.")
-        if self._four_eyes and waiting.row.principal == by.person.principal:
+        if self._homes.four_eyes and waiting.row.principal == by.person.principal:
             raise AnswerRefused(
                 "Whoever asked may not answer: four eyes are wanted.", hint="Another owner or approver answers."
             )

@@ -18,7 +18,7 @@ from wirken.domain import limits
 from wirken.domain.errors import ProtocolError, Refused, WirkenError
 from wirken.domain.ids import TERMINAL, WEBCHAT, BadIdentifier, ChannelId, RoleName
 from wirken.domain.people import THE_OWNER, has_senders, platform
-from wirken.domain.text import clip
+from wirken.domain.text import clip, shown
 from wirken.gateway.answers import Answerer
 from wirken.gateway.approvals import Approvals
 from wirken.gateway.desk import Asker, Desk
@@ -134,7 +134,12 @@ class ChannelPeer:
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
         asked = _asked(_channel, question)
-        pressed = await self.people.who(self.channel, asked.sender)
+        try:
+            pressed = await self.people.who(self.channel, asked.sender)
+        except (Refused, BadIdentifier) as error:
+            where = clip(shown(f"{self.channel}:{asked.sender}"), limits.SENDER_ID)[0]
+            await self.approvals.refused(asked.answer.approval, where, str(error))
+            raise
         by = Answerer(pressed, f"{self.channel}:{asked.sender}", self.channel)
         await self.approvals.answer(asked.answer, by)
         return Acknowledged()
@@ -223,3 +228,5 @@ def attach(peer: SurfacePeer | ChannelPeer, link: Link) -> None:
         channel = TERMINAL if peer.is_operator else WEBCHAT
         peer.surface = Surface(link, channel, whole_channel=not peer.is_operator, answers_for_others=True)
     peer.hub.attach(peer.surface)
+    if isinstance(peer, ChannelPeer):
+        peer.approvals.connected(peer.surface)

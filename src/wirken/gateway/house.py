@@ -30,6 +30,7 @@ from wirken.gateway.desk import Desk
 from wirken.gateway.door import OPERATOR, Door
 from wirken.gateway.flagging import warnings
 from wirken.gateway.grants import Grants
+from wirken.gateway.homes import homes
 from wirken.gateway.hub import Hub
 from wirken.gateway.intake import Intake
 from wirken.gateway.log import AuditLog
@@ -92,9 +93,7 @@ class House:
         self.store = StateStore(self.paths.state_db)
         self.people = People(SenderStore(self.paths.state_db), self.log, self.clock)
         self.router = Router(self.loaded.config, self.paths)
-        self.approvals = Approvals(
-            self.hub, self.store, self.clock, self.log, four_eyes=self.loaded.config.permissions.four_eyes
-        )
+        self.approvals = Approvals(self.hub, self.store, self.clock, self.log, homes(self.loaded.config))
         tools = catalogue()
         self.bounds = Bounds(self.loaded.config, policy, tools, self.log, self.clock)
         dispatcher = Dispatcher(

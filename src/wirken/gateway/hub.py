@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from wirken.domain.errors import WirkenError
 from wirken.domain.ids import ChannelId, SessionId
+from wirken.domain.people import has_senders
 from wirken.gateway.log import Stored
-from wirken.ipc.frames import Asked, Conversing, Row, Settled
+from wirken.ipc.frames import Conversing, Row
 from wirken.ipc.link import Link, LinkLost
 
 _log: Final = logging.getLogger("wirken.gateway")
@@ -28,6 +29,11 @@ class Surface:
     """Hears of every question to a person, whatever the session."""
     answers_for_others: bool = False
     """Hears of questions whose askers may not answer them."""
+
+    @property
+    def is_chat(self) -> bool:
+        """Is this a platform's adapter? Its conversations are asked only what is put to them."""
+        return has_senders(self.channel)
 
     def follows(self, session: SessionId) -> bool:
         return session in self.sessions or (self.whole_channel and session.split("/")[1] == self.channel)
@@ -65,16 +71,14 @@ class Hub:
     def following(self, session: SessionId) -> Iterable[Surface]:
         return [surface for surface in self._surfaces if surface.follows(session)]
 
-    def tell(self, session: SessionId, frame: Conversing, *, everywhere: bool = False) -> None:
-        """Send a frame to everyone who follows the session, and of a question to those who watch.
+    def tell(self, session: SessionId, frame: Conversing) -> None:
+        """Send a frame to everyone who follows the session."""
+        self.show(frame, lambda surface: surface.follows(session))
 
-        `everywhere`: also to the surfaces that answer where the asker may not.
-        """
-        asking = isinstance(frame, Asked | Settled)
-        for surface in self._surfaces:
-            others = (asking and surface.watches) or (everywhere and surface.answers_for_others)
-            if others or surface.follows(session):
-                surface.tell(frame)
+    def show(self, frame: Conversing, sees: Callable[[Surface], bool]) -> None:
+        """Send a frame to the surfaces that see it."""
+        for surface in filter(sees, self._surfaces):
+            surface.tell(frame)
 
     def committed(self, stored: Stored) -> None:
         """Show a row that is on disk to whoever follows its session."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -10,7 +10,6 @@ from wirken.domain import limits
 from wirken.domain.actions import CanonicalCall, NeedsApproval, Outside, Place, Tier
 from wirken.domain.events import ApprovalRequested
 from wirken.domain.ids import CallId
-from wirken.domain.people import Role
 from wirken.domain.text import clip
 from wirken.gateway.sessions import Session
 from wirken.gateway.tools.catalogue import command_line
@@ -20,20 +19,31 @@ from wirken.permissions.keys import may_be_remembered
 _call: Final = msgspec.json.Decoder(CanonicalCall)
 
 
+class Put(NamedTuple):
+    """A question's id, the conversation that is asked, until when quiet hours hold it back and it stays open (ms)."""
+
+    approval: str
+    to: str
+    held_until: int
+    expires: int
+
+
 def requested(
-    session: Session, approval: str, call_id: CallId, call: CanonicalCall, needs: NeedsApproval, expires: int
+    session: Session, call_id: CallId, call: CanonicalCall, needs: NeedsApproval, put: Put
 ) -> ApprovalRequested:
-    """Return the row that puts a call before a person until `expires` (ms since the epoch)."""
+    """Return the row that puts a call before a person."""
     return ApprovalRequested(
-        approval=approval,
+        approval=put.approval,
         call_id=call_id,
         call=call.canonical().decode(),
         lease=call.digest(),
         action_keys=needs.keys,
         tier=needs.tier.value,
         reasons=needs.reasons,
-        expires=expires,
+        expires=put.expires,
         message_seq=-1 if session.turn is None else session.turn.message_seq,
+        put_to=put.to,
+        held_until=put.held_until,
     )
 
 
@@ -65,6 +75,8 @@ def question(session: Session, asked: ApprovalRequested) -> ApprovalRow:
         said_cut=said_cut,
         place=reach(call.tool, call.place),
         choices=choices(asked.tier, asked.action_keys),
+        put_to=asked.put_to,
+        held_until=asked.held_until,
     )
 
 
@@ -104,9 +116,3 @@ def choices(tier: str, keys: tuple[str, ...]) -> tuple[Choice, ...]:
     """Return the answers to offer: remembering only where a grant may be stored for each of the call's keys."""
     remembered = tier == Tier.TWO and bool(keys) and all(map(may_be_remembered, keys))
     return ("once", "session", "30d", "deny") if remembered else ("once", "deny")
-
-
-def asker_may_answer(session: Session) -> bool:
-    """Is the one whose message led here somebody who may answer questions?"""
-    heard = None if session.turn is None else session.turn.message
-    return heard is None or heard.role in (Role.OWNER.value, Role.APPROVER.value)

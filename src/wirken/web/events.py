@@ -80,6 +80,7 @@ class CardCall(msgspec.Struct, frozen=True, kw_only=True):
     said_cut: int
     place: tuple[str, ...]
     choices: tuple[str, ...]
+    held_until: int
     now: int
 
 
@@ -105,6 +106,7 @@ def card(row: ApprovalRow, clock: Clock) -> CardCall:
         said_cut=row.said_cut,
         place=tuple(map(shown, row.place)),
         choices=row.choices,
+        held_until=row.held_until,
         now=clock.now(),
     )
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import pytest
+import re
 
-from wirken.cli.approvals import NotWaiting, _clipped, _named
+import pytest
+from msgspec.structs import replace
+
+from wirken.cli.approvals import NotWaiting, _clipped, _left, _named
 from wirken.cli.output import Styled, plain
 from wirken.ipc.calls.operator import ApprovalRow
 
@@ -21,6 +24,12 @@ def row(approval: str) -> ApprovalRow:
         reasons=(),
         expires=0,
     )
+
+
+def test_the_list_says_until_when_a_question_is_held_and_then_how_long_it_waits() -> None:
+    held = replace(row("a"), held_until=60_000, expires=120_000)
+    assert re.fullmatch(r"held until \d\d:\d\d", _left(held, 59_999))
+    assert (_left(held, 60_000), _left(held, 119_000), _left(held, 500_000)) == ("60 s", "1 s", "0 s")
 
 
 def test_an_id_is_found_by_its_beginning_if_only_one_begins_so() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.support.gateway_bench import facts, kind
 from tests.support.vault_parts import SetClock
 
+from wirken.config.model import Config
 from wirken.domain import limits
 from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Place, Tier, ToolCall
 from wirken.domain.events import ApprovalRequested, PermissionApproved
@@ -18,6 +19,7 @@ from wirken.domain.ids import OWNER, TERMINAL, WEBCHAT, ActionKey, AgentId, Call
 from wirken.domain.people import THE_OWNER
 from wirken.gateway.answers import Answerer, AnswerRefused
 from wirken.gateway.approvals import Approvals
+from wirken.gateway.homes import homes
 from wirken.gateway.hub import Hub, Surface
 from wirken.gateway.log import AuditLog
 from wirken.gateway.matters import Matter
@@ -94,7 +96,9 @@ async def parts(folder: Path) -> AsyncIterator[Parts]:
     hub.attach(Surface(screen, TERMINAL, False, {ID}))  # type: ignore[arg-type]  # the hub needs `send` only
     session = Session(ID, HOLDER.agent, HOLDER.channel, log)
     try:
-        yield Parts(Approvals(hub, store, clock, log), session, store, clock, screen, folder / "audit.db")
+        yield Parts(
+            Approvals(hub, store, clock, log, homes(Config())), session, store, clock, screen, folder / "audit.db"
+        )
     finally:
         log.close()
         store.close()

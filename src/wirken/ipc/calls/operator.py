@@ -99,6 +99,10 @@ class ApprovalRow(msgspec.Struct, frozen=True, kw_only=True):
     """Where it will run and what that place can reach, a line each."""
     choices: tuple[Choice, ...] = ("once", "deny")
     """The answers that may be given."""
+    put_to: str = ""
+    """`<channel>/<conversation>` that is asked: where an adapter shows it. Terminals and the page show all."""
+    held_until: int = 0
+    """When (ms) quiet hours end that keep it from that conversation; its time runs from there."""
 
 
 class ApprovalRows(msgspec.Struct, frozen=True):

@@ -137,7 +137,13 @@ export class Cards {
 
   #count(entry, countdown, buttons) {
     const tick = () => {
-      const left = Math.ceil((entry.card.expires - Date.now() - entry.skew) / 1000);
+      const now = Date.now() + entry.skew;
+      if (entry.card.held_until > now) {
+        const ends = new Date(entry.card.held_until - entry.skew).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+        countdown.textContent = `held until ${ends}: quiet hours`;
+        return;
+      }
+      const left = Math.ceil((entry.card.expires - now) / 1000);
       countdown.textContent = left > 0 ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} left` : "expired";
       if (left > 0) return;
       entry.late = true;
