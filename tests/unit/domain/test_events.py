@@ -52,6 +52,7 @@ LATER = {
     "approval_requested": ["message_seq", "put_to", "held_until"],
     "grant_revoked": ["only_in"],
     "llm_response": ["cached_tokens", "cost"],
+    "configuration_read": ["walls_missing"],
 }
 """Fields that rows of the first version do not have; they stand for what was so then."""
 
