@@ -17,6 +17,7 @@ from tests.support.scripted_wings import ScriptedModel, ScriptedRunner, Step
 from tests.support.vault_thread import VaultThread
 
 from wirken.config.paths import Paths
+from wirken.domain import limits
 from wirken.ipc.lifeline import READY
 
 
@@ -58,7 +59,11 @@ class GatewayProcess:
         for passed in (theirs, pair, line):
             passed.close()
         self._control.settimeout(PATIENCE)
-        assert await asyncio.to_thread(self._control.recv, 1) == READY
+        heard = b""
+        while not heard.endswith(READY):  # before it, the walls that it wears
+            piece = await asyncio.to_thread(self._control.recv, limits.WALLS_REPORT)
+            assert piece, "the gateway ended"
+            heard += piece
 
     def kill(self) -> None:
         """SIGKILL, as the kernel's memory killer would."""
