@@ -39,6 +39,14 @@ async def test_another_owners_process_refuses_us(tmp_path: Path) -> None:
             assert (await get(process, "/", address))[0] == 403
 
 
+async def test_further_users_are_admitted_by_their_uid_and_nobody_else(tmp_path: Path) -> None:
+    me = os.getuid()
+    async with web_process(tmp_path, owner=me + 1, also=f"{me + 2},{me}") as process:
+        assert (await get(process, "/"))[0] == 200
+    async with web_process(tmp_path, owner=me + 1, also=f"{me + 2},{me + 3}") as process:
+        assert (await get(process, "/"))[0] == 403
+
+
 async def test_it_comes_back_by_itself_after_its_gateway_does(tmp_path: Path) -> None:
     async with web_process(tmp_path) as process:
         await process.gateway.stop()

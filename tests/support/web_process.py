@@ -65,7 +65,12 @@ async def _ready(control: socket.socket) -> None:
 
 @asynccontextmanager
 async def web_process(
-    folder: Path, script: Script = echo, owner: int | None = None, *, gateway_up: bool = True
+    folder: Path,
+    script: Script = echo,
+    owner: int | None = None,
+    *,
+    gateway_up: bool = True,
+    also: str = "",
 ) -> AsyncIterator[WebProcess]:
     """Start `python -I -m wirken.web` with everything inherited, wait until it is ready."""
     gateway = StubGateway(folder / "gateway.sock", script)
@@ -81,6 +86,7 @@ async def web_process(
     options += ["--gateway-socket", str(gateway.path), "--listen-fds", f"{inherited[2]},{inherited[3]}"]
     options += ["--tcp-table-fds", f"{tables[0]},{tables[1]}"]
     options += ["--owner-uid", str(os.getuid() if owner is None else owner)]
+    options += ["--also-uids", also] if also else []
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-m", "wirken.web", *options, env={}, pass_fds=inherited, stderr=asyncio.subprocess.PIPE
     )

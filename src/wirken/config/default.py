@@ -27,6 +27,7 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 
 # [web]
 # port = 18790                         # the page, on this machine only
+# uids = [1001]                        # further users of this machine who may use it, in your name
 
 # [sandbox]
 # mode = "auto"                        # or "bubblewrap", "docker", "gvisor"; "off": no command is ever run

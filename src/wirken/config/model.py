@@ -21,6 +21,7 @@ OLLAMA: Final = "ollama"
 OLLAMA_URL: Final = "http://127.0.0.1:11434"
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Uid = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)]
 Text = Annotated[str, msgspec.Meta(max_length=65_536)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 Amount = Annotated[str, msgspec.Meta(pattern=FORM)]
@@ -83,6 +84,8 @@ class WebConfig(_Table, frozen=True):
     """`[web]`: the local page."""
 
     port: Port = limits.PAGE_PORT
+    uids: Annotated[tuple[Uid, ...], msgspec.Meta(max_length=limits.PAGE_UIDS)] = ()
+    """Further users of this machine who may use the page, each with all that its owner may do there."""
 
 
 class ConfineConfig(_Table, frozen=True):

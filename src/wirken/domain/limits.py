@@ -256,6 +256,7 @@ WALLS_REPORT: Final = 256  # bytes in which a child tells the supervisor which w
 
 # --- page -------------------------------------------------------------------------------------------
 PAGE_PORT: Final = 18790  # the page's port on loopback
+PAGE_UIDS: Final = 16  # further users who may use the page; each is the owner there, so they are few
 PAGE_STREAMS: Final = 32  # open event streams; a few tabs per person
 PAGE_BODY: Final = MESSAGE * 2  # bytes of a request body; a JSON-escaped message fits
 PAGE_QUEUE: Final = 512  # events waiting for one slow browser; beyond that it is told to reload

@@ -142,6 +142,7 @@ def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
                 ("--listen-fds", ",".join(str(listener.fileno()) for listener in listeners.web)),
                 ("--tcp-table-fds", ",".join(str(number) for number in own.tcp_tables)),
                 owner,
+                *([("--also-uids", ",".join(map(str, plan.page_uids)))] if plan.page_uids else []),
             ]
         case _:
             return []

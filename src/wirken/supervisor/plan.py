@@ -45,6 +45,8 @@ class Plan(NamedTuple):
     keychain_environment: Mapping[str, str] = MappingProxyType({})
     port: int = 0
     """Of the page; 0 where the role `web` is not started."""
+    page_uids: tuple[int, ...] = ()
+    """Who may use the page beside the owner."""
     bwrap: str = ""
     """Empty: the operator turned the walls off by name."""
     setpriv: str = ""
@@ -106,6 +108,7 @@ def decode(raw: bytes) -> Plan:
         keychain=_texts(tree["keychain"]),
         keychain_environment={key: _text(value) for key, value in _table(tree["keychain_environment"]).items()},
         port=_number(tree["port"]),
+        page_uids=_numbers(tree["page_uids"]),
         bwrap=_text(tree["bwrap"]),
         setpriv=_text(tree["setpriv"]),
         service_uid=_number(tree["service_uid"]),
@@ -125,6 +128,12 @@ def _text(value: object) -> str:
 def _number(value: object) -> int:
     if isinstance(value, int):
         return value
+    raise BadPlan("The supervisor's plan has a field of another type.")
+
+
+def _numbers(value: object) -> tuple[int, ...]:
+    if isinstance(value, list):
+        return tuple(_number(item) for item in value)
     raise BadPlan("The supervisor's plan has a field of another type.")
 
 

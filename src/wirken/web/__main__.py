@@ -2,7 +2,8 @@
 
 Options: `--data DIR --control-fd N --vault-fd M --gateway-socket PATH` as every wing, `--listen-fds A,B` (TCP
 sockets that listen on loopback), `--tcp-table-fds C,D` (the host's /proc/net/tcp and tcp6), `--owner-uid U`,
-and where needed `--without WALLS` (names with commas: what this machine lacks and may lack).
+and where needed `--also-uids V,W` (who may use the page beside the owner) and `--without WALLS` (names with commas:
+what this machine lacks and may lack).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from wirken.web.routes import application
 from wirken.web.server import Admission, PageServer
 
 _WITHOUT: Final = "--without"
+_ALSO: Final = "--also-uids"
 _NAMES: Final = frozenset(
     (
         "--data",
@@ -48,15 +50,17 @@ class Options:
     vault_fd: int
     listen_fds: tuple[int, ...]
     tcp_table_fds: tuple[int, ...]
-    owner_uid: int
+    uids: frozenset[int]
+    """Whose connections are answered."""
     without: tuple[str, ...]
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Return the options. Raises `UsageError`; every one is needed, for none has a safe absence."""
+    """Return the options. Raises `UsageError`; what has no safe absence is needed."""
     given = dict(zip(arguments[::2], arguments[1::2], strict=False))
     doubled = len(arguments) != 2 * len(given)
     without = process.named(given.pop(_WITHOUT, ""))
+    also = given.pop(_ALSO, "")
     if doubled or given.keys() != _NAMES:
         raise UsageError("The page needs " + ", ".join(sorted(_NAMES)) + ".")
     try:
@@ -67,7 +71,7 @@ def parse(arguments: Sequence[str]) -> Options:
             vault_fd=int(given["--vault-fd"]),
             listen_fds=tuple(map(int, given["--listen-fds"].split(","))),
             tcp_table_fds=tuple(map(int, given["--tcp-table-fds"].split(","))),
-            owner_uid=int(given["--owner-uid"]),
+            uids=frozenset(map(int, (given["--owner-uid"], *(also.split(",") if also else ())))),
             without=without,
         )
     except ValueError:
@@ -86,7 +90,7 @@ async def serve(options: Options) -> None:
     hub = Hub(clock)
     tcp, *tcp6 = options.tcp_table_fds
     tables = TcpTables(tcp, tcp6[0] if tcp6 else -1)
-    admission = Admission(tables.uid_of, frozenset((options.owner_uid,)), clock, say)
+    admission = Admission(tables.uid_of, options.uids, clock, say)
     server = PageServer(application(hub, clock, lambda: os.urandom(16).hex()), admission)
     lifeline = Lifeline(options.control_fd, options.vault_fd)
     await server.listen([socket.socket(fileno=number) for number in options.listen_fds])

@@ -43,6 +43,8 @@ PLAN = Plan(
     keychain_environment={"X": "y"},
     bwrap="/usr/bin/bwrap",
     setpriv="/usr/bin/setpriv",
+    without=("landlock-tcp", "seccomp"),
+    page_uids=(1001, 1002),
 )
 
 
@@ -155,7 +157,18 @@ def test_a_plan_survives_the_pipe() -> None:
     assert decode(encode(PLAN)) == PLAN
 
 
-@pytest.mark.parametrize("change", [{"banner": "text"}, {"port": "1"}, {"programs": []}, {"data": 1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"banner": "text"},
+        {"page_uids": ["1"]},
+        {"page_uids": 1},
+        {"without": [1]},
+        {"port": "1"},
+        {"programs": []},
+        {"data": 1},
+    ],
+)
 def test_a_plan_of_another_form_is_refused(change: dict[str, object]) -> None:
     tree = json.loads(encode(PLAN))
     with pytest.raises(BadPlan):
@@ -210,18 +223,32 @@ def test_options_are_those_of_the_contract(listeners: Listeners) -> None:
 
     assert options("vault") == [
         "--control-fd",
+        "--without",
         "--data",
         "--operator-fd",
         "--owner-uid",
         "--outbound-credential",
         "--device-key-fd",
     ]
-    common = ["--control-fd", "--data", "--vault-fd"]
+    common = ["--control-fd", "--without", "--data", "--vault-fd"]
     gateway = ["--gateway-listen-fd", "--operator-listen-fd", "--line-fd", "--owner-uid"]
     assert options("gateway") == [*common, *gateway]
     assert options("runner") == [*common, "--gateway-socket", "--workspace", "--cgroup", "--relay-socket", "--role-id"]
     assert options("outbound") == [*common, "--gateway-socket", "--relay-listen-fd"]
-    assert options("web") == [*common, "--gateway-socket", "--listen-fds", "--tcp-table-fds", "--owner-uid"]
+    assert options("web") == [
+        *common,
+        "--gateway-socket",
+        "--listen-fds",
+        "--tcp-table-fds",
+        "--owner-uid",
+        "--also-uids",
+    ]
+
+
+def test_what_need_not_be_said_is_left_out(listeners: Listeners) -> None:
+    plan = PLAN._replace(without=(), page_uids=())
+    for role in ("vault", "web"):
+        assert not {"--without", "--also-uids"} & set(line(role, plan, listeners).argv)
 
 
 def test_a_scene_takes_its_places_from_the_plan() -> None:

@@ -49,6 +49,9 @@ def page_port(home: Installation) -> Iterator[Finding]:
     """Is the page's port ours, or free?"""
     ours = home.running.supervisor.port if home.running is not None and home.running.supervisor is not None else 0
     port = ours or home.config.web.port
+    if home.config.web.uids:
+        seen = f"uids {', '.join(map(str, home.config.web.uids))} may use the page as if they were you ([web] uids)"
+        yield yellow(seen, "Whoever may use it converses and answers approvals in your name.", "Take out who need not.")
     if ours:
         yield _answering(port)
         return
