@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from bench import cli_figures, machine, record_figures, start_figures, turn_figures
+from bench import cli_figures, confine_figures, machine, record_figures, start_figures, turn_figures
 from bench.errors import NotMeasured
 from bench.figure import Figure, Shown, Verdict, missing, shown
 from bench.machine import Machine
@@ -26,6 +26,7 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 MEASUREMENTS: Final[dict[str, Callable[[Options], list[Figure]]]] = {
     "cli": cli_figures.measure,
     "ready": start_figures.ready,
+    "confinement": confine_figures.start,
     "memory": start_figures.memory,
     "turn": turn_figures.overhead,
     "clients": turn_figures.throughput,
