@@ -280,5 +280,6 @@ def _open(path: Path) -> apsw.Connection:
     db.set_busy_timeout(5000)
     db.pragma("journal_mode", "wal")
     db.pragma("synchronous", "full")
+    db.pragma("temp_store", "memory")  # the process may write nowhere but beside its databases
     db.execute(_SCHEMA)
     return db

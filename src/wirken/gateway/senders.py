@@ -82,6 +82,7 @@ class SenderStore:
         self._db.set_busy_timeout(5000)
         self._db.pragma("journal_mode", "wal")
         self._db.pragma("synchronous", "full")
+        self._db.pragma("temp_store", "memory")  # the process may write nowhere but beside its databases
         self._db.execute(_SCHEMA)
         self._uncounted: Counter[tuple[str, str]] = Counter()
         self._counted = 0

@@ -87,6 +87,7 @@ class StateStore:
         self._db.set_busy_timeout(5000)
         self._db.pragma("journal_mode", "wal")
         self._db.pragma("synchronous", "full")
+        self._db.pragma("temp_store", "memory")  # the process may write nowhere but beside its databases
         columns = {str(column[1]) for column in self._db.execute("PRAGMA table_info(grants)")}
         with self._db:
             self._db.execute(_FROM_FIRST.format(schema=_SCHEMA) if columns and "session" not in columns else _SCHEMA)

@@ -86,6 +86,7 @@ class RecordReader:
             self._db = apsw.Connection(f"file:{_uri(path)}?mode=ro", flags=_READ_ONLY)
             self._db.set_busy_timeout(_BUSY_MS)
             self._db.pragma("query_only", True)
+            self._db.pragma("temp_store", "memory")  # confined readers may write nowhere
             self._db.execute("SELECT 1 FROM session_events LIMIT 1").fetchall()
         except apsw.Error as error:
             raise NoRecord(f"The record at {path} cannot be read: {error}.") from error
