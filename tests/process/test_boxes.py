@@ -87,3 +87,15 @@ def test_a_runner_that_is_killed_leaves_a_container_only_until_it_is_back(up: Sp
     asking.join()
     until(lambda: ours() == [], lambda: str(ours()))
     until(lambda: kind_of(up) != "none", lambda: kind_of(up))
+
+
+def test_gvisor_needs_no_engine(engine: Engine, tmp_path: Path) -> None:
+    config = f'[sandbox]\nmode = "gvisor"\ndocker_socket = "{tmp_path}/none"\n'
+    with spine(tmp_path, config) as one:
+        granted(one, "shell:dmesg")
+        assert wirken(one.data, "ask", "-m", "run: dmesg", "--session", "one").returncode == 0
+        results = [fact for fact in one.facts("default/terminal/one") if isinstance(fact, ToolResultFact)]
+        assert "Starting gVisor" in results[0].output
+        found = {row["id"]: row for row in json.loads(wirken(one.data, "doctor", "--json").stdout)["findings"]}
+        assert "/usr/bin/runsc" in found["sandbox-kind"]["seen"]
+        assert "engine-socket" not in found

@@ -118,6 +118,7 @@ async def main() -> None:
         relay=options["relay"],
         bounds=Bounds(**options["bounds"]),
         kind=options["kind"],
+        runsc=options["runsc"],
         engine=None if engine is None else EngineOptions(engine[0], engine[1], engine[2], Owner(*engine[3])),
         skills=options["skills"],
     )

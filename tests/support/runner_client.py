@@ -86,9 +86,10 @@ class Client:
 
 
 class Boxed(NamedTuple):
-    """Which sandbox a runner is given beside bubblewrap, its limits, and whose its containers are."""
+    """Which sandbox a runner is given instead of bubblewrap, its limits, and whose its containers are."""
 
-    engine: Engine
+    engine: Engine | None
+    """None for gVisor without an engine."""
     kind: Literal["docker", "gvisor"] = "docker"
     owner: Owner = Owner("test", "start", "runner")
     bounds: Bounds = Bounds()
@@ -97,9 +98,12 @@ class Boxed(NamedTuple):
 
     @property
     def options(self) -> dict[str, object]:
+        bounds = self.bounds._asdict()
+        if self.engine is None:
+            return {"kind": self.kind, "engine": None, "bounds": bounds, "runsc": "/usr/bin/runsc"}
         runtime = "runsc" if self.kind == "gvisor" else ""
         given = [str(self.engine.socket), self.image or self.engine.image, runtime, self.owner]
-        return {"kind": self.kind, "engine": given, "bounds": self.bounds._asdict()}
+        return {"kind": self.kind, "engine": given, "bounds": bounds, "runsc": ""}
 
 
 @contextmanager
@@ -142,10 +146,10 @@ def _started(
         "cgroups": [value for _, value in given.options],
         "relay": str(relay or ""),
         "skills": str(skills or ""),
-        **({"kind": "bubblewrap", "engine": None, "bounds": {}} if boxed is None else boxed.options),
+        **({"kind": "bubblewrap", "engine": None, "bounds": {}, "runsc": ""} if boxed is None else boxed.options),
     }
     program = [str(REPOSITORY / "tests/support/runner_bench.py"), json.dumps(options)]
-    engine = [] if boxed is None else [str(boxed.engine.socket)]
+    engine = [] if boxed is None or boxed.engine is None else [str(boxed.engine.socket)]
     shown = (*read_only, *(str(place) for place in (relay, skills) if place), *engine)
     line = walled(program, writable=[str(workspace), *given.binds], readable=shown, extra=view)
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import socket
 import stat
 from pathlib import Path
@@ -13,6 +14,7 @@ from wirken.config.sandbox import SandboxConfig
 from wirken.domain.actions import SandboxKind
 
 RUNSC: Final = "runsc"
+_PATH: Final = "/usr/bin:/usr/local/bin"
 _ASKED: Final = 2.0  # seconds; an engine on this machine answers in milliseconds
 _HEAD: Final = 256 * 1024  # bytes of what an engine tells about itself
 
@@ -47,7 +49,7 @@ def choose(config: SandboxConfig, bubblewrap: str, data: str, start: str) -> Cho
         case "docker":
             return _engine(config, "docker", asked, data, start)
         case "gvisor":
-            return _engine(config, "gvisor", asked, data, start)
+            return _gvisor(config, asked, bubblewrap, data, start)
         case "auto":
             if not bubblewrap:
                 return _bubblewrap(config, "because it works here", "")
@@ -70,6 +72,18 @@ def _engine(config: SandboxConfig, kind: SandboxKind, why: str, data: str, start
     options = ("--sandbox", kind, "--engine", path, "--image", config.image, "--runtime", runtime)
     owner = ("--bounds", config.bounds, "--installation", installation, "--start", start)
     return Chosen(kind, why, options=(*options, *owner), shown=(path,), group=_group(path))
+
+
+def _gvisor(config: SandboxConfig, asked: str, bubblewrap: str, data: str, start: str) -> Chosen:
+    """Return gVisor as the engine's runtime where it has it, else as a program in a sandbox of bubblewrap's."""
+    runtime = config.runtime or RUNSC
+    if f'"{runtime}":'.encode() in _told(config.docker_socket, "/info"):
+        return _engine(config, "gvisor", f"{asked} and the engine has the runtime {runtime}", data, start)
+    why = f"{asked}, without an engine: none at {config.docker_socket} has the runtime {runtime}"
+    program = shutil.which(RUNSC, path=_PATH)
+    if program is None:
+        return Chosen("gvisor", why, "runsc (gVisor) is not installed below /usr", ("--sandbox", "gvisor"))
+    return Chosen("gvisor", why, bubblewrap, ("--sandbox", "gvisor", "--runsc", program, "--bounds", config.bounds))
 
 
 def _group(path: str) -> int:

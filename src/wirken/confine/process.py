@@ -54,6 +54,8 @@ class Ground(NamedTuple):
     """Further TCP ports, for a role with a network."""
     control: int = -1
     """The control descriptor, which gets the report; -1 for none."""
+    traces: bool = False
+    """Whether a process that starts programs may trace them (`roles.Role.traces`)."""
 
 
 def named(words: str) -> tuple[str, ...]:
@@ -71,6 +73,8 @@ def enter(name: str, ground: Ground) -> tuple[str, ...]:
     Call it before a second thread runs. Raises `WallMissing`, `NotConfined`, `landlock.NotRestricted`.
     """
     role, machine = roles.ROLES[name], os.uname().machine
+    if ground.traces and role.starts_programs:
+        role = role._replace(traces=True)
     abi = landlock.version()
     required, lacks = roles.required(role, ground.without), lacking(abi)
     if missing := tuple(each for each in required if each in lacks):

@@ -49,6 +49,8 @@ class Role(NamedTuple):
     """Shakes hands on the gateway's socket."""
     starts_programs: bool = False
     """May fork, execute, make namespaces and mount; so it has no Landlock, under which nobody can mount."""
+    traces: bool = False
+    """May trace its children and change their root, as gVisor does; the runner, where config.toml chose that."""
     families: tuple[str, ...] = ()
     """Families of sockets it may make; listeners and vault pairs are inherited, ready-made."""
     memory: int = limits.WING_MEMORY

@@ -25,6 +25,9 @@ from wirken.confine.syscalls import Machine, number
 MAKING_SANDBOXES: Final = frozenset(("mount", "umount2", "pivot_root", "unshare", "sethostname"))
 """What bubblewrap asks of the kernel, and so the runner may, of what is denied to everybody else."""
 
+MAKING_KERNELS: Final = frozenset(("ptrace", "chroot"))
+"""What runsc asks of the kernel besides: it runs the programs of its own kernel under ptrace."""
+
 ENTERED: Final = (0x1000_0000, 0x4000_0000)
 """CLONE_NEWUSER and CLONE_NEWNET: the namespaces of its own sandboxes that `runner/hatch.py` enters with setns."""
 
@@ -61,7 +64,7 @@ def wing_filter(role: Role, machine: Machine) -> bytes:
     families = tuple(_FAMILIES[name] for name in role.families)
     program.block(number("socket", machine), sockets(families))
     if role.starts_programs:
-        _makes_sandboxes(program, machine)
+        _makes_sandboxes(program, role, machine)
     else:
         _stays_alone(program, role, machine)
     judge_arguments(program, machine)
@@ -69,10 +72,11 @@ def wing_filter(role: Role, machine: Machine) -> bytes:
     return program.assembled()
 
 
-def _makes_sandboxes(program: Program, machine: Machine) -> None:
+def _makes_sandboxes(program: Program, role: Role, machine: Machine) -> None:
+    needed = MAKING_SANDBOXES | NEW_MOUNTS | (MAKING_KERNELS if role.traces else frozenset())
     program.each(NEW_MOUNTS, machine, ABSENT)
     program.block(number("setns", machine), _entering())
-    program.each((name for name in DENIED if name not in MAKING_SANDBOXES | NEW_MOUNTS), machine, REFUSE)
+    program.each((name for name in DENIED if name not in needed), machine, REFUSE)
 
 
 def _entering() -> Program:

@@ -132,6 +132,7 @@ ENGINE_TIME: Final = 30.0  # seconds a container engine has for one step; creati
 ENGINE_REPLY: Final = 4 * 2**20  # bytes of one answer of the engine; the description of a container has 10 kB
 ENGINE_HEAD: Final = 16 * 1024  # bytes of an answer's header
 ENGINE_WATCH: Final = 0.5  # seconds between looks at how many processes a container has
+REASON_TAIL: Final = 600  # characters of a tool's last words that are shown as the reason of a failure
 ENGINE_PATH: Final = 107  # bytes of a Unix socket's path (unix(7))
 PERMITS_REMEMBERED: Final = 4096  # permits the runner remembers having used, so that none runs twice
 

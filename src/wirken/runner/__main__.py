@@ -26,13 +26,16 @@ def main() -> int:
         parser.add_argument(name, action="append", default=[])
     for name in ("--relay-socket", "--skills", "--engine", "--image", "--runtime", "--installation", "--start"):
         parser.add_argument(name, default="")
-    for name in ("--instead-of", "--role-id", "--bounds"):
+    for name in ("--instead-of", "--role-id", "--bounds", "--runsc"):
         parser.add_argument(name, default="")
     parser.add_argument("--sandbox", choices=("bubblewrap", "docker", "gvisor"), default="bubblewrap")
     chosen = parser.parse_args()
     logging.basicConfig(format="runner: %(levelname)s %(message)s", level=logging.WARNING)
     try:
-        process.enter(roles.RUNNER, process.Ground(str(chosen.data), chosen.without, control=chosen.control_fd))
+        process.enter(
+            roles.RUNNER,
+            process.Ground(str(chosen.data), chosen.without, control=chosen.control_fd, traces=bool(chosen.runsc)),
+        )
         asyncio.run(_serve(chosen))
     except WirkenError as error:
         print(f"runner: {error} {error.advice}", file=sys.stderr)  # noqa: T201  # the supervisor's log
@@ -52,6 +55,7 @@ async def _serve(chosen: argparse.Namespace) -> None:
         bounds=bounds(chosen.bounds),
         kind=chosen.sandbox,
         engine=_engine(chosen),
+        runsc=chosen.runsc,
     )
     machine = os.uname()
     host = Host(machine.machine, machine.release, os.geteuid(), os.getegid())

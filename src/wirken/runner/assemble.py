@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from wirken.confine import bpf, seccomp
+from wirken.confine import bpf, roles, seccomp
+from wirken.confine.wing_filter import wing_filter
 from wirken.domain.actions import SandboxKind
 from wirken.domain.errors import SandboxUnavailable
 from wirken.ipc.calls.runner import SandboxReport
@@ -19,7 +20,7 @@ from wirken.runner.egress import Egress
 from wirken.runner.outside import given
 from wirken.runner.owner import Owner
 from wirken.runner.probe import probe
-from wirken.runner.sandbox import Bounds, Sandbox
+from wirken.runner.sandbox import Bounds, Missing, Sandbox
 from wirken.runner.tools import Ground, Tools
 from wirken.runner.wasm import Skills
 from wirken.runner.watchdog import Watchdog
@@ -48,7 +49,9 @@ class Options(NamedTuple):
     bounds: Bounds = Bounds()
     kind: SandboxKind = "bubblewrap"
     engine: EngineOptions | None = None
-    """With the kinds `docker` and `gvisor`."""
+    """With `docker`, and with `gvisor` as an engine's runtime."""
+    runsc: str = ""
+    """With `gvisor` where there is no engine: its program."""
     skills: str = ""
     """The folder of wasm skills."""
 
@@ -86,7 +89,8 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
     try:
         sandbox, look = _sandbox(options, host, base, token)
         ground = Ground(frozenset(options.workspaces), frozenset(options.read_only), given(options.outside))
-        skills = Skills(options.skills, functools.partial(_bubblewrap, options, host, base / "skills", token, Bounds()))
+        walled = options._replace(runsc="")
+        skills = Skills(options.skills, functools.partial(_bubblewrap, walled, host, base / "skills", token, Bounds()))
         yield Tools(ground, sandbox, skills, options.bounds, look, token)
     finally:
         _remove(base)
@@ -98,14 +102,26 @@ def _sandbox(
     """Return the sandbox that the options name, and the look at it."""
     if options.engine is not None:
         return _engine(options, host, options.engine, token)
+    if options.kind != "bubblewrap" and not options.runsc:
+        missing = Missing(options.kind)
+        return missing, missing.look
     commands = _bubblewrap(options, host, base / "bubblewrap", token, options.bounds)
+    if options.runsc:
+        from wirken.runner.gvisor import Gvisor  # as in `_engine`
+
+        (base / "gvisor").mkdir()
+        sandbox = Gvisor(options.runsc, commands, base / "gvisor", options.bounds, token)
+        return sandbox, sandbox.look
     return commands, functools.partial(probe, commands, base, host.root)
 
 
 def _bubblewrap(options: Options, host: Host, base: Path, token: Callable[[], str], bounds: Bounds) -> Commands:
     """Return a sandbox of bubblewrap's with these bounds; `base` is a folder to make for it."""
     base.mkdir()
-    program = seccomp.command_filter(bpf.machine_named(host.machine))
+    machine = bpf.machine_named(host.machine)
+    # gVisor's kernel needs calls that a command must not have; what the runner may is all that it gets.
+    own = roles.ROLES[roles.RUNNER]._replace(traces=True)
+    program = wing_filter(own, machine) if options.runsc else seccomp.command_filter(machine)
     fences = cgroups.delegated(options.cgroups, token(), bounds) or Watchdog(host.root / "proc", host.release, bounds)
     egress = Egress(options.relay, host.root / "proc")
     return Commands(bubblewrap.prepare(base, host.root), fences, program, egress, bounds)

@@ -10,11 +10,13 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from wirken.domain import limits
 from wirken.domain.actions import Outside, SandboxKind
-from wirken.ipc.calls.runner import WirePermit
+from wirken.domain.errors import SandboxUnavailable
+from wirken.ipc.calls.runner import SandboxReport, WirePermit
 from wirken.runner.output import Kept
 
 EndedBy: TypeAlias = Literal["", "time", "memory", "processes", "stopped"]
 
+_MISSING: Final = "This machine has not got the sandbox that [sandbox] mode names."
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
 """Exit codes as a shell gives them (POSIX, 2.8.2)."""
@@ -91,3 +93,24 @@ class Sandbox(Protocol):
     async def close(self) -> None:
         """Remove what is kept between commands."""
         ...
+
+
+class Missing:
+    """The sandbox of a kind that this machine has not got: nothing is run in it, and nothing elsewhere."""
+
+    def __init__(self, kind: SandboxKind) -> None:
+        self.kind: SandboxKind = kind
+
+    async def run(self, command: Command) -> Finished:
+        """Raise `SandboxUnavailable`."""
+        raise SandboxUnavailable(_MISSING)
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+    async def look(self) -> SandboxReport:
+        """Return that no command can be run."""
+        return SandboxReport(kind="none", limits="", reason=_MISSING, fix=SandboxUnavailable.hint)

@@ -77,10 +77,16 @@ def test_off_is_no_sandbox(tmp_path: Path) -> None:
     assert chosen.trouble
 
 
-def test_gvisor_is_a_runtime_of_the_engines() -> None:
-    chosen = choose(SandboxConfig(mode="gvisor"), "", "/data", "s")
-    assert chosen.options[:2] == ("--sandbox", "gvisor")
+def test_gvisor_is_the_engines_runtime_where_it_has_it(tmp_path: Path) -> None:
+    with engine(tmp_path / "s", b'{"Runtimes":{"runc":{},"runsc":{}}}') as path:
+        chosen = choose(SandboxConfig(mode="gvisor", docker_socket=path), "", "/data", "s")
+    assert (chosen.kind, chosen.options[:2]) == ("gvisor", ("--sandbox", "gvisor"))
     assert chosen.options[chosen.options.index("--runtime") + 1] == "runsc"
+    with engine(tmp_path / "t", b'{"Runtimes":{"runc":{}}}') as path:
+        chosen = choose(SandboxConfig(mode="gvisor", docker_socket=path), BROKEN, "/data", "s")
+    assert (chosen.kind, chosen.shown) == ("gvisor", ())
+    assert "--engine" not in chosen.options
+    assert chosen.trouble, "without an engine it needs bubblewrap"
 
 
 def test_containers_are_known_by_the_data_directory_and_the_start() -> None:

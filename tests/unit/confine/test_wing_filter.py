@@ -43,6 +43,19 @@ def test_all_but_the_runner_make_threads_and_no_processes(machine: Machine) -> N
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+def test_a_runner_with_gvisor_may_trace_and_change_its_root_and_no_more_than_that(machine: Machine) -> None:
+    tracing = wings.wing_filter(ROLES["runner"]._replace(traces=True), machine)
+    for name in DENIED:
+        call = number(name, machine)
+        if call is not None and name in wings.MAKING_KERNELS:
+            assert answer("runner", machine, name) == REFUSE
+            assert verdict(tracing, AUDIT_ARCH[machine], call, ()) == ALLOW
+        elif call is not None:
+            assert verdict(tracing, AUDIT_ARCH[machine], call, ()) == answer("runner", machine, name), name
+    assert not any(role.traces for role in ROLES.values())
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_the_runner_makes_sandboxes_and_nothing_else_that_a_command_may_not(machine: Machine) -> None:
     for name in wings.MAKING_SANDBOXES:
         assert answer("runner", machine, name) == ALLOW

@@ -139,3 +139,15 @@ def test_the_scratch_folder_is_gone_afterwards(tmp_path: Path) -> None:
     with assembled(Options(()), host(tmp_path), str):
         assert len(list(tmp_path.glob("wirken-runner-*"))) == 1
     assert list(tmp_path.glob("wirken-runner-*")) == []
+
+
+async def test_a_kind_that_is_not_here_runs_nothing_and_nothing_else_instead(tmp_path: Path) -> None:
+    (tmp_path / "ws").mkdir()
+    options = Options((str(tmp_path / "ws"),), kind="gvisor")
+    with assembled(options, host(tmp_path), lambda: "token") as made:
+        assert (await made.status()).kind == "none"
+        ran = await made.run(question(tmp_path / "ws", "exec", '{"command": "touch ran"}', sandbox="gvisor"))
+        assert ran.outcome == "denied"
+        ran = await made.run(question(tmp_path / "ws", "exec", '{"command": "touch ran"}', seq=8))
+        assert ran.outcome == "denied"
+    assert list((tmp_path / "ws").iterdir()) == []

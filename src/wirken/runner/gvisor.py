@@ -1,0 +1,131 @@
+"""gVisor without an engine: `runsc` as the program of a bubblewrap sandbox, and the command on gVisor's kernel in it.
+
+So everything that bubblewrap's sandbox keeps is kept here too: what is seen, the limits, the end. Between the command
+and the machine's kernel stands a second one, which knows of the first sandbox only its files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from wirken.domain import limits
+from wirken.domain.actions import Outside, SandboxKind
+from wirken.domain.errors import SandboxUnavailable
+from wirken.ipc.calls.runner import SandboxReport
+from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE
+from wirken.runner.commands import Commands
+from wirken.runner.sandbox import Bounds, Command, Finished
+
+_STATE: Final = "/dev/shm/state"  # noqa: S108  # of the outer sandbox: sized, and covered by gVisor's own /dev
+_STARTED: Final = ("/bin/sh", "-c", 'exec "$@"', "sh")
+"""A shell says of a program that is missing what shells say; runsc would end in words and a code of its own."""
+_TRUE: Final = ("/usr/bin/true",)
+
+
+class NoWayOut(SandboxUnavailable):
+    """A command was granted a network, which gVisor's loopback does not lead to."""
+
+    hint = "Set sandbox.mode to 'bubblewrap' for commands that are granted a network."
+
+
+class Gvisor:
+    """Each command in a gVisor of its own, each of these in a sandbox of bubblewrap's."""
+
+    kind: SandboxKind = "gvisor"
+
+    def __init__(self, runsc: str, commands: Commands, base: Path, bounds: Bounds, token: Callable[[], str]) -> None:
+        """`base` is an empty folder for what is told to runsc."""
+        self._runsc = runsc
+        self._commands = commands
+        self._base = base
+        self._bounds = bounds
+        self._token = token
+
+    def stop(self) -> None:
+        """End every command, now and from now on, with `stopped`."""
+        self._commands.stop()
+
+    async def close(self) -> None:
+        """Nothing is kept between commands."""
+
+    async def run(self, command: Command) -> Finished:
+        """Run a command to its end (`sandbox.Sandbox.run`). Raises `NoWayOut` for one with a network."""
+        if command.network is not None:
+            raise NoWayOut("A command under gVisor has no network, and this one was granted one.")
+        bundle = self._base / f"bundle-{self._token()}"
+        bundle.mkdir(mode=0o700)
+        try:
+            (bundle / "config.json").write_bytes(configuration(command, self._bounds))
+            line = runsc_line(self._runsc, str(bundle))
+            return await self._commands.run(
+                command._replace(argv=line, outside=(*command.outside, Outside(str(bundle))))
+            )
+        finally:
+            (bundle / "config.json").unlink(missing_ok=True)
+            bundle.rmdir()
+
+    async def look(self) -> SandboxReport:
+        """Return whether commands can be run, after running one."""
+        workspace = self._base / "empty"
+        workspace.mkdir(exist_ok=True)
+        try:
+            finished = await self.run(Command(_TRUE, str(workspace)))
+        except SandboxUnavailable as error:
+            return SandboxReport(kind="none", limits="", reason=str(error), fix=error.advice)
+        if finished.exit_code != 0:
+            reason = f"runsc ran no command: {finished.output.text.strip()[-limits.REASON_TAIL :]}"
+            return SandboxReport(kind="none", limits="", reason=reason, fix="Try another release of gVisor.")
+        note = f"{self._runsc} in a sandbox of bubblewrap's, without an engine"
+        return SandboxReport(kind=self.kind, limits=self._commands.limits_held_by, notes=(note,))
+
+
+def runsc_line(runsc: str, bundle: str) -> tuple[str, ...]:
+    """Return how runsc is started: as nobody special, without a network, without cgroups of its own.
+
+    Files are shared, since others may change the workspace meanwhile; sockets and FIFOs of the machine stay shut.
+    """
+    options = ("--rootless", "--network=none", "--ignore-cgroups", "--file-access=shared", "--root", _STATE)
+    return (runsc, *options, "run", "--bundle", bundle, "command")
+
+
+def configuration(command: Command, bounds: Bounds) -> bytes:
+    """Return config.json of the OCI bundle (runtime-spec 1.0.2) for a command.
+
+    Its root is the root of the sandbox around it, which is read-only there. Root inside is a name: it has no
+    capability, and outside it is the runner's own uid.
+    """
+    environment = {**ENVIRONMENT, "PWD": WORKSPACE}
+    return _encoder.encode(
+        {
+            "ociVersion": "1.0.2",
+            "process": {
+                "terminal": False,
+                "user": {"uid": 0, "gid": 0},
+                "args": (*_STARTED, *command.argv),
+                "env": [f"{name}={value}" for name, value in environment.items()],
+                "cwd": WORKSPACE,
+                "noNewPrivileges": True,
+                "capabilities": {},
+            },
+            "root": {"path": "/", "readonly": False},
+            "hostname": "sandbox",
+            "mounts": [
+                {"destination": "/proc", "type": "proc", "source": "proc"},
+                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755", "size=65536"]},
+                *(_sized(place, bounds) for place in ("/tmp", "/dev/shm")),  # noqa: S108  # gVisor's own
+            ],
+            "linux": {"namespaces": [{"type": name} for name in ("pid", "mount", "network", "ipc", "uts")]},
+        }
+    )
+
+
+def _sized(place: str, bounds: Bounds) -> dict[str, object]:
+    options = ["mode=1777", f"size={bounds.tmp}", "nosuid", "nodev"]
+    return {"destination": place, "type": "tmpfs", "source": "tmpfs", "options": options}
+
+
+_encoder: Final = msgspec.json.Encoder()
