@@ -39,6 +39,8 @@ def reaching(
 
     A call that names more than limits.OUTSIDE_PATHS gets none of them. What is not plainly written is not given.
     """
+    if "/" not in call.arguments and "\\u002f" not in call.arguments.lower():
+        return call  # it names no absolute path, so it need not be judged twice
     outside = _given(classify(call, profile, programs), roots)
     if not 0 < len(outside) <= limits.OUTSIDE_PATHS:
         return call

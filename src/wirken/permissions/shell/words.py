@@ -113,8 +113,14 @@ def could_be_one(pattern: str, names: Collection[str]) -> bool:
     if len(pattern.replace(UNKNOWN, "")) < 2 and not pattern.startswith("."):
         return False
     pieces = pattern.split(UNKNOWN)
-    tail = pieces[-1]
-    return any(_ends_so(tail, name[1:]) if name.startswith("*") else _in_order(pieces, name) for name in names)
+    head, tail = pieces[0], pieces[-1]
+    for name in names:  # the quick looks come first: this is done for every name of a table
+        if name.startswith("*"):
+            if _ends_so(tail, name[1:]):
+                return True
+        elif name.startswith(head) and name.endswith(tail) and _in_order(pieces, name):
+            return True
+    return False
 
 
 def _ends_so(tail: str, ending: str) -> bool:
