@@ -176,8 +176,8 @@ def test_every_child_has_namespaces_of_its_own(running: Spine, space: str) -> No
 def test_each_view_shows_its_own_part_of_the_data_directory(running: Spine) -> None:
     shown = {
         "vault": {"vault"},
-        "gateway": {"gateway", "config.toml"},
-        "runner": {"agents", "sockets"},
+        "gateway": {"gateway", "config.toml", "skills"},
+        "runner": {"agents", "sockets", "skills"},
         "outbound": {"config.toml", "sockets"},
         "web": {"sockets"},
     }

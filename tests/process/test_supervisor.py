@@ -67,8 +67,8 @@ def test_a_child_has_only_the_descriptors_it_was_given(house: Supervised, role: 
 
 SEES = {
     "vault": {"vault"},
-    "gateway": {"gateway", "config.toml"},
-    "runner": {"agents/default/workspace"},
+    "gateway": {"gateway", "config.toml", "skills"},
+    "runner": {"agents/default/workspace", "skills"},
     "outbound": {"config.toml"},
     "web": set[str](),
 }

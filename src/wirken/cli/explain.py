@@ -30,10 +30,12 @@ from wirken.domain.ids import (
     channel_id,
 )
 from wirken.gateway.tools.catalogue import InvalidCall, catalogue, check
+from wirken.gateway.tools.skills import placed, tools_of
 from wirken.permissions.decide import decide
 from wirken.permissions.gates import GATES
 from wirken.permissions.profiles import Profile
 from wirken.permissions.reach import reaching
+from wirken.skills.loader import skills_in
 
 Decision: TypeAlias = Literal["allow", "ask", "refuse"]
 LineId: TypeAlias = str | int | float | None
@@ -70,7 +72,7 @@ class Explainer:
         self._profile = profile
         self._paths = paths
         self._programs = Installed()
-        self._tools = catalogue()
+        self._tools = catalogue() | tools_of(skills_in(paths.skills_dir))[0]
         self._questions = msgspec.json.Decoder(Question)
 
     def line(self, number: int, raw: bytes) -> Explained:
@@ -110,8 +112,10 @@ class Explainer:
             channel=channel,
             place=place,
         )
+        call = placed(call, self._tools, place.sandbox)
         reached = reaching(call, self._reach, self._profile, self._programs)
-        match decide(reached, GATES, _nothing_granted, self._profile, self._programs):
+        lowered = self._config.skills.lowered
+        match decide(reached, GATES, _nothing_granted, self._profile, self._programs, lowered):
             case Allowed(tier=tier, keys=keys):
                 return Explained(line, "allow", tier, keys, ("Nobody is asked.",))
             case Denied(tier=tier, keys=keys, said=said):

@@ -165,6 +165,25 @@ class PermissionsConfig(_Table, frozen=True):
     """Nobody answers the questions that their own messages raised."""
 
 
+class WasmSkillConfig(_Table, frozen=True):
+    """`[skills.wasm.NAME]`: `tier2` asks on first use and may be remembered; otherwise each call is asked for."""
+
+    tier: Literal["tier2", "tier3"] = "tier3"
+
+
+class SkillsConfig(_Table, frozen=True):
+    """`[skills]`."""
+
+    wasm: dict[Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}\Z")], WasmSkillConfig] = msgspec.field(
+        default_factory=dict
+    )
+
+    @property
+    def lowered(self) -> frozenset[str]:
+        """The tools that the operator made Tier 2."""
+        return frozenset(f"wasm_{name}" for name, entry in self.wasm.items() if entry.tier == "tier2")
+
+
 class Config(_Table, frozen=True):
     """All of `config.toml`. The agent `default` always exists."""
 
@@ -172,6 +191,7 @@ class Config(_Table, frozen=True):
     providers: dict[str, ProviderConfig] = msgspec.field(default_factory=dict)
     web: WebConfig = WebConfig()
     sandbox: SandboxConfig = SandboxConfig()
+    skills: SkillsConfig = SkillsConfig()
     confine: ConfineConfig = ConfineConfig()
     approvals: ApprovalsConfig = ApprovalsConfig()
     permissions: PermissionsConfig = PermissionsConfig()

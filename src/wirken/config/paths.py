@@ -65,6 +65,10 @@ class Paths:
     def agents_dir(self) -> Path:
         return self.data / "agents"
 
+    @property
+    def skills_dir(self) -> Path:
+        return self.data / "skills"
+
     def workspace(self, agent: str) -> Path:
         """The workspace of an agent that was given none of its own."""
         return self.agents_dir / agent / "workspace"

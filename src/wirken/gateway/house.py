@@ -44,6 +44,7 @@ from wirken.gateway.sessions import Session, Sessions
 from wirken.gateway.store import StateStore
 from wirken.gateway.tools.carry import Carrier
 from wirken.gateway.tools.catalogue import catalogue
+from wirken.gateway.tools.skills import placed, tools_of
 from wirken.gateway.turns import Turns
 from wirken.gateway.wings import Wings
 from wirken.ipc import peer
@@ -56,6 +57,7 @@ from wirken.permissions.decide import decide
 from wirken.permissions.gates import gates
 from wirken.permissions.reach import reaching
 from wirken.record.reader import RecordReader
+from wirken.skills.loader import skills_in
 
 _log = logging.getLogger("wirken.gateway")
 WEB = RoleName("web")
@@ -94,7 +96,10 @@ class House:
         self.people = People(SenderStore(self.paths.state_db), self.log, self.clock)
         self.router = Router(self.loaded.config, self.paths)
         self.approvals = Approvals(self.hub, self.store, self.clock, self.log, homes(self.loaded.config))
-        tools = catalogue()
+        skills, troubles = tools_of(skills_in(self.paths.skills_dir))
+        self._tools = tools = catalogue() | skills
+        for trouble in troubles:
+            _log.warning("a skill is left out: %s", trouble)
         self.bounds = Bounds(self.loaded.config, policy, tools, self.log, self.clock)
         dispatcher = Dispatcher(
             self.log, tools, self._decide, self.approvals, Carrier(self.wings, reaches), self._placed
@@ -258,7 +263,8 @@ class House:
         def granted(key: ActionKey) -> bool:
             return self.store.is_granted(seat.holder, key, now, seat.session)
 
-        verdict = decide(call, bounding, granted, profile, self.programs)
+        lowered = self.loaded.config.skills.lowered
+        verdict = decide(call, bounding, granted, profile, self.programs, lowered)
         if isinstance(verdict, Allowed) and verdict.rule == "grant":
             self.store.use(seat.holder, verdict.keys, now, seat.session)
         return self._warned(verdict, seat)
@@ -274,7 +280,8 @@ class House:
         """Return the call with all that its place is now: the sandbox there is, and the paths that it reaches."""
         place = msgspec.structs.replace(seat.place, sandbox=self.router.sandbox)
         profile = self.loaded.config.permissions.exec
-        return reaching(msgspec.structs.replace(call, place=place), self._roots, profile, self.programs)
+        call = placed(msgspec.structs.replace(call, place=place), self._tools, place.sandbox)
+        return reaching(call, self._roots, profile, self.programs)
 
     async def _ask(self, seat: Seat, session: Session, messages: bytes, tools: bytes) -> Answer:
         def shown(text: str) -> None:

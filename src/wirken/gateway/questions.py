@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from wirken.domain import limits
-from wirken.domain.actions import CanonicalCall, NeedsApproval, Outside, Place, Tier
+from wirken.domain.actions import CanonicalCall, Module, NeedsApproval, Outside, Place, Tier
 from wirken.domain.events import ApprovalRequested
 from wirken.domain.ids import CallId
 from wirken.domain.text import clip
@@ -82,7 +82,9 @@ def question(session: Session, asked: ApprovalRequested) -> ApprovalRow:
 
 def reach(tool: str, place: Place) -> tuple[str, ...]:
     """Return where a call runs and what it can reach from there, a line each."""
-    if tool != "exec":
+    if place.module is not None and place.sandbox != "none":
+        return _module(place.module)
+    if tool != "exec" and place.module is None:
         further = tuple(f"can {_doing(path)}: {path.path}" for path in place.outside)
         return ("in the runner, without starting a program", f"can reach: {place.workspace}", *further, "nothing else")
     if place.sandbox == "none":
@@ -93,6 +95,14 @@ def reach(tool: str, place: Place) -> tuple[str, ...]:
         *(f"can read: {folder}" for folder in place.read_only),
         *(f"can {_doing(path)}: {path.path}" for path in place.outside),
         _network(place),
+    )
+
+
+def _module(module: Module) -> tuple[str, ...]:
+    return (
+        f"in WebAssembly: the skill {module.skill}, whose module has the SHA-256 {module.sha256}",
+        f"at most {module.seconds} s, {module.memory // 2**20} MiB, {module.fuel} units of fuel",
+        "can reach: its input, nothing else",
     )
 
 

@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable
 from typing import TypeAlias
 
-from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Outside, Tier, Verdict
+from wirken.domain.actions import Allowed, CanonicalCall, Denied, Module, NeedsApproval, Outside, Tier, Verdict
 from wirken.domain.ids import ActionKey
-from wirken.permissions import paths, profiles
+from wirken.permissions import keys, paths, profiles
 from wirken.permissions.findings import Classified
 from wirken.permissions.keys import may_be_remembered
 from wirken.permissions.paths import Where
@@ -32,9 +32,10 @@ def decide(
     granted: Granted,
     profile: Profile = "standard",
     programs: Programs = NOTHING_KNOWN,
+    lowered: frozenset[str] = frozenset(),
 ) -> Verdict:
-    """Return what may happen with `call`."""
-    found = classify(call, profile, programs)
+    """Return what may happen with `call`. `lowered` are the skills' tools that the operator made Tier 2."""
+    found = classify(call, profile, programs, lowered)
     refusal = next((no for gate in gates if (no := gate(call, found)) is not None), None)
     if refusal is not None:
         return refusal
@@ -50,11 +51,18 @@ def denial(call: CanonicalCall, tier: Tier) -> str:
     return f"Permission denied: '{call.tool}' requires {tier.value} approval."
 
 
-def classify(call: CanonicalCall, profile: Profile = "standard", programs: Programs = NOTHING_KNOWN) -> Classified:
+def classify(
+    call: CanonicalCall,
+    profile: Profile = "standard",
+    programs: Programs = NOTHING_KNOWN,
+    lowered: frozenset[str] = frozenset(),
+) -> Classified:
     """Return tier, keys and reasons of a call by its tool.
 
     Never fails: an unknown tool, or arguments that are not the tool's, are Tier 3.
     """
+    if call.place.module is not None:
+        return _skill(call.tool, call.place.module, lowered)
     match call.tool, _parsed(call.arguments):
         case "read_file" | "list_files", {"path": str(path)}:
             return _file(path, writing=False)
@@ -70,6 +78,13 @@ def classify(call: CanonicalCall, profile: Profile = "standard", programs: Progr
             return Classified(
                 Tier.THREE, (ActionKey(f"tool:{call.tool}"),), ("Nothing is known of what this call does.",)
             )
+
+
+def _skill(tool: str, module: Module, lowered: frozenset[str]) -> Classified:
+    key = (ActionKey(keys.of_skill(tool, module.sha256)),)
+    if tool in lowered:
+        return Classified(Tier.TWO, key, ("It runs a module that sees its input only; a lasting yes is for this one.",))
+    return Classified(Tier.THREE, key, ("It runs a skill's module, which sees its input only.",))
 
 
 def _parsed(arguments: str) -> object:

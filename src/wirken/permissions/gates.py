@@ -22,8 +22,8 @@ def outside_workspace(call: CanonicalCall, found: Classified) -> Denied | None:
 
 
 def no_sandbox(call: CanonicalCall, found: Classified) -> Denied | None:
-    """Without a sandbox no command runs, whoever would approve it."""
-    if call.tool != "exec" or call.place.sandbox != "none":
+    """Without a sandbox neither a command nor a skill's module runs, whoever would approve it."""
+    if (call.tool != "exec" and call.place.module is None) or call.place.sandbox != "none":
         return None
     said = f"{denial(call, found.tier)} There is no sandbox on this machine, so no command is run."
     return Denied(found.tier, found.keys, "no_sandbox", said)

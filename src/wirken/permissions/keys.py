@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from wirken.domain.hosts import BadHost, host_name
@@ -13,6 +14,11 @@ from wirken.domain.ids import ActionKey
 from wirken.permissions import paths
 from wirken.permissions.programs.verbs import is_installed, is_ordinary, verb
 from wirken.permissions.rules import DESTRUCTIVE, HIGH_RISK, OPAQUE
+
+_SKILL_DIGITS: Final = 16
+"""Hex digits of a module's hash in its key: 64 bits, which nobody meets with another module by trying."""
+
+_SKILL: Final = re.compile(rf"wasm_[a-z][a-z0-9_]{{0,47}}@[0-9a-f]{{{_SKILL_DIGITS}}}")
 
 DYNAMIC_KEY: Final = "shell::dynamic:"
 """The key of whatever is not statically certain."""
@@ -32,7 +38,14 @@ def may_be_remembered(key: str) -> bool:
     kind, _, name = key.partition(":")
     if kind == "file":
         return paths.is_plain_outside(name)
+    if kind == "tool":
+        return _SKILL.fullmatch(name) is not None
     return kind == "shell" and is_possible(key) and verb(name) not in _ALWAYS_ASKED
+
+
+def of_skill(tool: str, sha256: str) -> str:
+    """Return the key of a wasm skill: of this module only, so that no grant serves a changed one."""
+    return f"tool:{tool}@{sha256[:_SKILL_DIGITS]}"
 
 
 def is_possible(key: str) -> bool:

@@ -38,7 +38,7 @@ class Found(NamedTuple):
     troubles: tuple[str, ...]
 
 
-def load(folder: Path) -> Found:
+def skills_in(folder: Path) -> Found:
     """Return what lies in `folder`. A bad skill is left out and told of; it keeps no other from working."""
     skills: list[Skill] = []
     troubles: list[str] = []

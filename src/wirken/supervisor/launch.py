@@ -133,6 +133,7 @@ def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
                 *(("--read-only", path) for path in scene.read_only),
                 *(("--outside", f"{mount.kind}:{mount.target}") for mount in scene.outside),
                 *launcher.cgroups,
+                ("--skills", f"{plan.data}/skills"),
                 ("--relay-socket", f"{scene.sockets}/{roles.relay_socket(roles.RUNNER)}"),
             ]
         case roles.OUTBOUND:

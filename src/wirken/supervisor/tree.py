@@ -14,7 +14,7 @@ import stat
 
 from wirken.domain.errors import Unavailable
 
-_FOLDERS = ("vault", "gateway", "agents")
+_FOLDERS = ("vault", "gateway", "agents", "skills")
 
 
 class BadDirectory(Unavailable):
@@ -31,7 +31,7 @@ def prepare(data: str, sockets: str, uid: int) -> None:
     _folder(data, uid)
     for name in _FOLDERS:
         _folder(f"{data}/{name}", uid)
-        if name != "agents":
+        if name in ("vault", "gateway"):
             _files(f"{data}/{name}", uid)
     _files(data, uid)
     _folder(sockets, uid)

@@ -59,6 +59,25 @@ def test_everything_that_is_said_is_kept() -> None:
     assert config.approvals.daemon_seconds == 300
 
 
+def test_a_wasm_skill_is_tier_3_unless_its_table_says_otherwise() -> None:
+    config = parse(b'[skills.wasm.csv]\ntier = "tier2"\n[skills.wasm.zip]\n', "config.toml")
+    assert config.skills.lowered == {"wasm_csv"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[skills.wasm.csv]\ntier = "tier1"',
+        "[skills.wasm.csv]\nfuel = 1",
+        '[skills.wasm."../csv"]',
+        "[skills.wasm.CSV]",
+        "[skills.other]",
+    ],
+)
+def test_a_skill_can_be_lowered_to_tier_2_and_nothing_else(text: str) -> None:
+    complaint(text)
+
+
 def test_the_default_agent_always_exists() -> None:
     assert set(parse(b"[agents.other]\n", "config.toml").agents) == {"default", "other"}
 

@@ -28,8 +28,8 @@ def shown(name: str, scene: Scene = SCENE) -> dict[str, str]:
     ("role", "expected"),
     [
         ("vault", {"vault": "bind"}),
-        ("gateway", {"gateway": "bind", "config.toml": "ro-bind"}),
-        ("runner", {"sockets/gateway.sock": "ro-bind", "sockets/relay-runner.sock": "ro-bind"}),
+        ("gateway", {"gateway": "bind", "config.toml": "ro-bind", "skills": "ro-bind"}),
+        ("runner", {"skills": "ro-bind", "sockets/gateway.sock": "ro-bind", "sockets/relay-runner.sock": "ro-bind"}),
         ("outbound", {"config.toml": "ro-bind", "sockets/gateway.sock": "ro-bind"}),
         ("web", {"sockets/gateway.sock": "ro-bind"}),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from wirken.domain import limits
 from wirken.domain.actions import Module
-from wirken.skills.loader import load, module_bytes
+from wirken.skills.loader import module_bytes, skills_in
 from wirken.skills.manifest import BadSkill
 
 MODULE = b"\0asm\1\0\0\0"
@@ -27,14 +27,14 @@ def skill(folder: Path, own: str, module: bytes = MODULE, **changed: object) -> 
 def test_skills_come_in_the_order_of_their_names_with_hash_and_limits(tmp_path: Path) -> None:
     skill(tmp_path, "zip", MODULE + b"\0\1\0")
     skill(tmp_path, "csv", fuel=7, memory_mib=2, seconds=3)
-    found = load(tmp_path)
+    found = skills_in(tmp_path)
     assert [one.tool for one in found.skills] == ["wasm_csv", "wasm_zip"]
     assert found.skills[0].module == Module("csv", hashlib.sha256(MODULE).hexdigest(), 7, 2 * 2**20, 3)
     assert found.troubles == ()
 
 
 def test_a_folder_that_is_not_there_holds_no_skill(tmp_path: Path) -> None:
-    assert load(tmp_path / "missing") == ((), ())
+    assert skills_in(tmp_path / "missing") == ((), ())
 
 
 def test_one_bad_skill_is_told_of_and_keeps_no_other_away(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_one_bad_skill_is_told_of_and_keeps_no_other_away(tmp_path: Path) -> Non
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     (tmp_path / ".hidden").mkdir()
-    found = load(tmp_path)
+    found = skills_in(tmp_path)
     assert [one.tool for one in found.skills] == ["wasm_good"]
     assert len(found.troubles) == 6
 
@@ -60,8 +60,8 @@ def test_links_and_devices_are_no_skill(tmp_path: Path) -> None:
     (folder / "inner/skill.wasm").symlink_to(real / "skill.wasm")
     skill(folder, "pipe").joinpath("skill.json").unlink()
     os.mkfifo(folder / "pipe/skill.json")
-    assert load(folder).skills == ()
-    assert len(load(folder).troubles) == 3
+    assert skills_in(folder).skills == ()
+    assert len(skills_in(folder).troubles) == 3
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "", "/etc", "Csv"])
@@ -81,6 +81,6 @@ def test_the_largest_module_is_read_and_a_larger_one_is_not(tmp_path: Path) -> N
 def test_more_skills_than_the_limit_are_left_out_and_told_of(tmp_path: Path) -> None:
     for number in range(limits.SKILLS + 1):
         skill(tmp_path, f"s{number:03}")
-    found = load(tmp_path)
+    found = skills_in(tmp_path)
     assert len(found.skills) == limits.SKILLS
     assert len(found.troubles) == 1

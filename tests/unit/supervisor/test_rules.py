@@ -233,7 +233,8 @@ def test_options_are_those_of_the_contract(listeners: Listeners) -> None:
     common = ["--control-fd", "--without", "--data", "--vault-fd"]
     gateway = ["--gateway-listen-fd", "--operator-listen-fd", "--line-fd", "--owner-uid"]
     assert options("gateway") == [*common, *gateway]
-    assert options("runner") == [*common, "--gateway-socket", "--workspace", "--cgroup", "--relay-socket", "--role-id"]
+    runner = ["--gateway-socket", "--workspace", "--cgroup", "--skills", "--relay-socket", "--role-id"]
+    assert options("runner") == [*common, *runner]
     assert options("outbound") == [*common, "--gateway-socket", "--relay-listen-fd"]
     assert options("web") == [
         *common,

@@ -32,5 +32,7 @@ def system_prompt(instructions: str, *, group: bool) -> SystemPromptSet:
 
 
 def tools_offered(tools: dict[str, Tool], *, sandbox: bool) -> ToolsSet:
-    """Return the tools an agent is offered; without a sandbox there is no `exec`."""
-    return ToolsSet(tools=tuple(tool.spec for name, tool in tools.items() if sandbox or name != "exec"))
+    """Return the tools an agent is offered; without a sandbox there is neither `exec` nor a wasm skill."""
+    return ToolsSet(
+        tools=tuple(tool.spec for name, tool in tools.items() if sandbox or (name != "exec" and tool.module is None))
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wirken.domain import limits
-from wirken.domain.actions import CanonicalCall
+from wirken.domain.actions import CanonicalCall, Module
 from wirken.domain.conversation import ToolSpec
 from wirken.domain.errors import WirkenError
 
@@ -80,6 +80,8 @@ class Tool:
     """A tool that is offered."""
 
     spec: ToolSpec
+    module: Module | None = None
+    """What runs, of a wasm skill."""
 
 
 def catalogue() -> dict[str, Tool]:
@@ -120,6 +122,15 @@ def _fit(schema: str, value: object) -> None:
         raise InvalidCall("The arguments hold a value that cannot be used.") from error
 
 
+def usable_schema(schema: str) -> bool:
+    """Is this text a JSON Schema that arguments can be checked against?"""
+    try:
+        _validator(schema)
+    except ValueError:  # jsonschema_rs.ValidationError is one
+        return False
+    return True
+
+
 @functools.cache
 def _validator(schema: str) -> Draft202012Validator:
     import jsonschema_rs
@@ -128,7 +139,9 @@ def _validator(schema: str) -> Draft202012Validator:
 
 
 def command_line(call: CanonicalCall) -> str:
-    """Return what a call does as one line for a person: the command, or the path."""
+    """Return what a call does as one line for a person: the command, the path, or a skill's input."""
+    if call.place.module is not None:
+        return f"{call.tool} {call.arguments}"
     arguments = json.loads(call.arguments)
     if call.tool == "exec":
         return shlex.join(arguments["argv"]) if "argv" in arguments else str(arguments["command"])
