@@ -82,7 +82,7 @@ def enter(name: str, ground: Ground) -> tuple[str, ...]:
     if len(os.listdir("/proc/self/task")) != 1:  # noqa: PTH208  # pathlib is slower, and this is every start
         raise NotConfined(f"The {name} process has threads already; Landlock would not hold them.")
     _limit(role)
-    _close()
+    give_up_privileges()
     if not role.starts_programs and abi:
         landlock.restrict(rules(role, ground), abi)
     filtered = _filter(role, machine, ground.without)
@@ -126,8 +126,29 @@ def missing_error(missing: tuple[str, ...]) -> WallMissing:
     )
 
 
-def _limit(role: roles.Role) -> None:
+def give_up_privileges() -> None:
+    """No core file, no new privileges, no capabilities, and memory that no other process of this user may read.
+
+    All that a helper can do that has no row, because it must reach what no row names. Raises `NotConfined`.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if prctl(_NO_NEW_PRIVS, 1) != 0:
+        raise NotConfined(f"The kernel does not forbid new privileges: {say()}.")
+    if prctl(_SET_DUMPABLE, 0) != 0 or prctl(_GET_DUMPABLE) != 0:
+        raise NotConfined(f"The memory could not be closed to other processes: {say()}.")
+    prctl(_AMBIENT, _AMBIENT_CLEAR)
+    number = 0
+    # Without CAP_SETPCAP the set stays, and means nothing: no new privileges.
+    while (held := prctl(_BOUNDING_READ, number)) != -1:
+        if held:
+            prctl(_BOUNDING_DROP, number)
+        number += 1
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    if libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())) != 0:
+        raise NotConfined(f"The capabilities could not be given up: {say()}.")
+
+
+def _limit(role: roles.Role) -> None:
     _lower(resource.RLIMIT_NOFILE, role.files)
     if role.memory:
         _lower(resource.RLIMIT_DATA, role.memory)
@@ -145,24 +166,6 @@ def _own_users() -> bool:
     """Return whether we sit in a user namespace of our own; elsewhere processes are counted for all of a user."""
     with open("/proc/self/uid_map") as file:
         return file.read().split() != ["0", "0", "4294967295"]
-
-
-def _close() -> None:
-    """No new privileges, no capabilities, and memory that no other process of this user may read."""
-    if prctl(_NO_NEW_PRIVS, 1) != 0:
-        raise NotConfined(f"The kernel does not forbid new privileges: {say()}.")
-    if prctl(_SET_DUMPABLE, 0) != 0 or prctl(_GET_DUMPABLE) != 0:
-        raise NotConfined(f"The memory could not be closed to other processes: {say()}.")
-    prctl(_AMBIENT, _AMBIENT_CLEAR)
-    number = 0
-    # Without CAP_SETPCAP the set stays, and means nothing: no new privileges.
-    while (held := prctl(_BOUNDING_READ, number)) != -1:
-        if held:
-            prctl(_BOUNDING_DROP, number)
-        number += 1
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    if libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())) != 0:
-        raise NotConfined(f"The capabilities could not be given up: {say()}.")
 
 
 def _filter(role: roles.Role, machine: str, without: tuple[str, ...]) -> bool:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from wirken.confine import process
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable, UsageError, WirkenError
 from wirken.domain.secret import Secret
@@ -113,6 +114,7 @@ def main(arguments: Sequence[str]) -> int:
     sys.excepthook = lambda kind, *_: _say(kind.__name__)
     signal.setitimer(signal.ITIMER_REAL, limits.KEYCHAIN_TIME)
     try:
+        process.give_up_privileges()
         run(arguments, system_keychain, os.urandom)
     except WirkenError as error:
         _say(str(error))

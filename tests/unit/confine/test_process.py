@@ -116,6 +116,19 @@ def test_limits_are_those_of_the_row(role: str, tmp_path: Path) -> None:
     assert memory == ([row.memory] * 2 if row.memory else [-1, -1])
 
 
+@pytest.mark.parametrize("role", ["gateway", "outbound", "web"])
+def test_threads_come_to_an_end(role: str, tmp_path: Path) -> None:
+    """By their number where the process has a user namespace of its own, else by the memory of their stacks."""
+    code = (
+        "count, held = 0, threading.Event()\n"
+        "try:\n    while count < 1000:\n"
+        "        threading.Thread(target=held.wait, daemon=True).start()\n        count += 1\n"
+        "except RuntimeError:\n    pass\n"
+        "print(json.dumps(count), flush=True)\nos._exit(0)"
+    )
+    assert 32 < inside(role, code, tmp_path) < 300
+
+
 def test_memory_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     code = (
         "import mmap\n"

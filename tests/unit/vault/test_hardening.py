@@ -12,7 +12,7 @@ import json, resource, sys
 from wirken.domain.secret import Secret
 from wirken.confine import process
 from wirken.vault import hardening
-process._close()  # root with capabilities is not held by the limit
+process.give_up_privileges()  # root with capabilities is not held by the limit
 limit = int(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
 everything = hardening.keep_all_from_swap()
