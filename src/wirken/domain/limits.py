@@ -248,9 +248,7 @@ SOCKET_ADDRESS: Final = 107  # bytes of a Unix socket's path, without the closin
 # Bytes of private memory (RLIMIT_DATA), descriptors and threads of one process: far above what work needs, far
 # below what hurts the machine. Commands would inherit them from the runner, which is held by its commands' own.
 SMALL_MEMORY: Final = 256 * 2**20  # the vault's Argon2 takes 64 MiB, everything else in it 30
-WING_MEMORY: Final = (
-    1 * 2**30
-)  # a few LINK_BUFFERs, answers and stacks of 8 MiB a thread at once; idle they take 20 MiB
+WING_MEMORY: Final = 1 * 2**30  # a few LINK_BUFFERs, answers and thread stacks (8 MiB each) at once; idle 20 MiB
 GATEWAY_MEMORY: Final = 2 * 2**30  # SESSIONS_LOADED conversations and a FRAME of several CONNECTIONS at once
 SMALL_FILES: Final = 256  # VAULT_PAIRS, VAULT_OPERATORS, the database, and room
 WING_FILES: Final = 1024  # MODEL_CONNECTIONS, PAGE_STREAMS and what browsers keep open; what most systems give anyway
