@@ -14,6 +14,7 @@ from wirken.domain.actions import CanonicalCall
 from wirken.domain.conversation import CallProposed, Completed, ModelEvent, TextDelta
 from wirken.domain.errors import WirkenError
 from wirken.ipc import handshake, peer
+from wirken.ipc.calls.egress import EndedEgress, OnRecord, StopEgress
 from wirken.ipc.calls.outbound import Complete, CompletionEnd, OutboundQuestion
 from wirken.ipc.calls.runner import Ran, Run, RunnerQuestion, SandboxReport
 from wirken.ipc.frames import Conversing
@@ -102,11 +103,19 @@ class ScriptedModel(Wing):
         super().__init__(identity, gateway)
         self.script: deque[Step] = deque()
         self.questions: list[Complete] = []
+        self.stopped: list[StopEgress] = []
+        self.unsaid: list[EndedEgress] = []
+        """What is said of open connections when their call is over."""
         self.cancelled = 0
         self._decoder = msgspec.msgpack.Decoder(OutboundQuestion)
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
         asked = self._decoder.decode(question)
+        if isinstance(asked, StopEgress):
+            self.stopped.append(asked)
+            for said in self.unsaid:
+                await link.call(said, OnRecord)
+            return OnRecord()
         assert isinstance(asked, Complete)
         self.questions.append(asked)
         step = self.script.popleft() if self.script else says("ok")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from wirken.domain.egress import EgressVerdict
 from wirken.domain.events import (
     ApprovalRequested,
     AssistantToolCalls,
@@ -61,6 +62,9 @@ def headline(fact: Fact) -> str:
             return f"{fact.outcome}: {fact.tool}{_code(fact)} {_first_line(fact.output)}"
         case InjectionFlag():
             return f"looks like an injection: row {fact.about_seq} {fact.flags[0].reason if fact.flags else ''}"
+        case EgressVerdict():
+            how = "reaches" if fact.verdict == "allowed" else f"does not reach ({fact.verdict})"
+            return f"{how}: {fact.host}:{fact.port}"
         case BudgetAlert():
             return spent(fact)
         case TurnEnded(outcome="failed" | "stopped" | "interrupted"):

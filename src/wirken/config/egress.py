@@ -9,15 +9,16 @@ from typing import Annotated
 
 import msgspec
 
-from wirken.config.presets import PRESETS
-from wirken.domain import limits
+from wirken.config.presets import PRESETS, PROCESS_HOSTS
+from wirken.domain import relay_limits
 from wirken.domain.actions import NetworkMode
 from wirken.domain.errors import ConfigError
 from wirken.domain.hosts import BadHost, pattern
 from wirken.domain.ids import BadIdentifier, channel_id
 
-_Patterns = Annotated[tuple[str, ...], msgspec.Meta(max_length=limits.EGRESS_DOMAINS)]
-_Addresses = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=limits.RESOLVED_ADDRESSES)]
+_Patterns = Annotated[tuple[str, ...], msgspec.Meta(max_length=relay_limits.EGRESS_DOMAINS)]
+_Addresses = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=relay_limits.RESOLVED_ADDRESSES)]
+_Own = Annotated[dict[str, _Addresses], msgspec.Meta(max_length=relay_limits.EGRESS_DOMAINS)]
 
 
 class BadEgress(ConfigError):
@@ -47,18 +48,21 @@ class EgressConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`[egress]`: for the relay as a whole.
 
     `own_addresses` names hosts of this machine or network that may be reached, each with its addresses: such a name
-    is never resolved, and no other name leads there. `hosts` gives further hosts to one of our own processes.
+    is never resolved, and no other name leads there. `hosts` gives further hosts to one of our own processes,
+    by its name: `channel-matrix`, `siem`.
     """
 
-    own_addresses: Annotated[dict[str, _Addresses], msgspec.Meta(max_length=limits.EGRESS_DOMAINS)] = msgspec.field(
-        default_factory=dict
-    )
+    own_addresses: _Own = msgspec.field(default_factory=dict)
     hosts: dict[str, _Patterns] = msgspec.field(default_factory=dict)
 
     @property
     def pinned(self) -> dict[str, tuple[str, ...]]:
         """The addresses of `own_addresses` by the one spelling of their host."""
         return {ascii_pattern(host): addresses for host, addresses in self.own_addresses.items()}
+
+    def hosts_of(self, role: str) -> tuple[str, ...]:
+        """Return the patterns of hosts that one of our own processes reaches: its platform's, and the operator's."""
+        return (*PROCESS_HOSTS.get(role, ()), *map(ascii_pattern, self.hosts.get(role, ())))
 
 
 NO_NETWORK = SandboxEgress()

@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from wirken.domain.actions import ToolCall
 from wirken.domain.conversation import ToolSpec
+from wirken.domain.egress import EgressFact
 from wirken.domain.fact import _Fact
 from wirken.domain.notices import BudgetAlert as BudgetAlert
 from wirken.domain.notices import ConfigurationRead as ConfigurationRead
@@ -24,7 +25,6 @@ from wirken.domain.notices import RateLimited as RateLimited
 from wirken.domain.notices import SenderChange as SenderChange
 from wirken.domain.notices import SenderChanged as SenderChanged
 from wirken.domain.notices import SenderRefused as SenderRefused
-from wirken.domain.reaching import EgressFact
 
 FORMAT: Final = 1
 """The payload's `v`."""

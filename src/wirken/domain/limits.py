@@ -147,29 +147,6 @@ EGRESS_LINKS: Final = 4096  # open files looked at to find out which program con
 EGRESS_PROGRAM: Final = 128  # bytes of that program's name
 PUMP: Final = 64 * 1024  # bytes carried at once from one connection to another
 
-# --- the relay --------------------------------------------------------------------------------------
-EGRESS_DOMAINS: Final = 256  # hosts in one list of the configuration; a person reads it in the prompt
-RESOLVED_ADDRESSES: Final = 32  # addresses of one name that are looked at; the largest services answer with 16
-RESOLVE_TIME: Final = 15.0  # seconds the machine's resolver has; its own tries take 5 each
-RESOLVERS: Final = 8  # names resolved at once; each holds a thread, and the models' names have others
-REACH_TIME: Final = 10.0  # seconds one address has to take a connection
-REACH_TRIES: Final = 3  # addresses of one name that are tried
-HOST: Final = 253  # characters of a host's name (RFC 1035, 2.3.4)
-RELAY_CALLER: Final = 4096  # bytes of what the runner says before a connection: a permit and a program's name
-RELAY_HEAD: Final = 16 * 1024  # bytes of a proxied request's head; servers take 8 to 16 kB
-RELAY_HEADERS: Final = 100  # headers of one such request, as servers allow
-RELAY_ASKING: Final = 15.0  # seconds for a request's head, and then for the first message of TLS
-RELAY_PATIENCE: Final = APPROVAL_LONGEST + 60.0  # seconds the gateway has to decide; a person may be asked
-RELAY_IDLE: Final = 300.0  # seconds without a byte either way; long polls and web sockets speak once a minute
-RELAY_LONGEST: Final = 6 * 3600.0  # seconds of one connection; web sockets are made anew now and then
-RELAY_BUFFER: Final = 128 * 1024  # bytes on their way in each direction of a connection
-RELAY_BURST: Final = 16  # buffers passed on before others have their turn
-RELAY_CONNECTIONS: Final = 192  # connections at once; each may hold a question to the gateway, below LINK_QUESTIONS
-RELAY_SANDBOXES: Final = 128  # of them for sandboxes, so that no command keeps our own processes from their hosts
-RELAY_PARALLEL: Final = 64  # of one call or process of ours at once; package managers use 15 to 50
-RELAY_REFUSAL: Final = 1.0  # seconds a refused program has to read why
-CLIENT_HELLO: Final = 32 * 1024  # bytes of a first TLS message; with post-quantum keys it has 2 kB
-
 # --- skills in WebAssembly ---------------------------------------------------------------------------
 SKILLS: Final = 64  # wasm skills that are loaded; each is a tool that the model reads about
 SKILL_MANIFEST: Final = 64 * 1024  # bytes of one skill.json; a schema, not a book

@@ -13,7 +13,6 @@ from wirken.domain.events import ApprovalRefused, Fact, PermissionApproved, Trus
 from wirken.domain.ids import OPERATIONS
 from wirken.domain.people import Person
 from wirken.domain.text import brief, clean, clip
-from wirken.gateway.agent.results import refusal
 from wirken.gateway.log import AuditLog
 from wirken.gateway.matters import Matter
 from wirken.ipc.calls.operator import AnswerApproval, ApprovalRow
@@ -66,7 +65,7 @@ def decided(
     if given.choice == "deny":
         reason = brief(given.reason)
         denied = matter.denied("denied_by_person", reason, who)
-        return denied, refusal(matter.session, matter.call, denied)
+        return denied, matter.rows(matter.session, matter.call, denied)
     fact = PermissionApproved(
         approval=row.approval,
         call_id=row.call_id,

@@ -54,7 +54,7 @@ _BROKEN: Final = "Something is wrong here just now. Please try again later."
 
 @dataclass(slots=True)
 class WingPeer:
-    """A process that we ask and that asks us nothing: the runner, outbound."""
+    """A process that we ask and that asks us nothing: the runner."""
 
     wings: Wings
 

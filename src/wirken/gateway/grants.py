@@ -23,6 +23,7 @@ from wirken.domain.ids import (
     parse_session,
 )
 from wirken.gateway.log import AuditLog
+from wirken.gateway.router import Router
 from wirken.gateway.sessions import Sessions
 from wirken.gateway.store import Holder, StateStore
 from wirken.ipc.calls import operator as ask
@@ -40,6 +41,7 @@ class Grants:
     sessions: Sessions
     log: AuditLog
     clock: Clock
+    router: Router
 
     async def answer(self, question: ask.ListGrants | ask.ApproveGrant | ask.RevokeGrant) -> msgspec.Struct:
         """Raises `Refused`, `UsageError`, `RecordFailed`."""
@@ -77,7 +79,8 @@ class Grants:
         if not keys.is_possible(key) and not key.startswith("shell::") and key != "shell:":
             hint = "There are no patterns; `wirken permissions explain` shows the keys of a call."
             raise Refused("No call has this key.", hint=hint)
-        if not keys.may_be_remembered(key):
+        asked = keys.is_host(key) and self.router.asks_for_hosts(holder.agent, holder.channel)
+        if not asked and not keys.may_be_remembered(key):
             raise Refused("This key is Tier 3: it is asked for every time and never stored.")
         lifetime = question.seconds or limits.GRANT_LIFETIME
         if not 0 < lifetime <= limits.GRANT_LIFETIME:

@@ -28,6 +28,7 @@ from wirken.gateway.bounds import Bounds
 from wirken.gateway.connection import ChannelPeer, SurfacePeer, WingPeer, attach, channel_of, surface_peer
 from wirken.gateway.desk import Desk
 from wirken.gateway.door import OPERATOR, Door
+from wirken.gateway.egress.parts import put_together
 from wirken.gateway.flagging import warnings
 from wirken.gateway.grants import Grants
 from wirken.gateway.homes import homes
@@ -101,11 +102,13 @@ class House:
         for trouble in troubles:
             _log.warning("a skill is left out: %s", trouble)
         self.bounds = Bounds(self.loaded.config, policy, tools, self.log, self.clock)
+        sessions = Sessions(self.log)
+        self.egress = put_together(loaded.config, self.log, clock, self.wings, sessions, self.approvals, self.store)
         dispatcher = Dispatcher(
-            self.log, tools, self._decide, self.approvals, Carrier(self.wings, reaches), self._placed
+            self.log, tools, self._decide, self.approvals, Carrier(self.wings, reaches, self.egress.calls), self._placed
         )
         self.turns = Turns(
-            sessions=Sessions(self.log),
+            sessions=sessions,
             seating=Seating(self.router, self.people, tools, self._runner_known),
             hub=self.hub,
             runner=TurnRunner(dispatcher, self._ask, self.clock, self.bounds.model, self.bounds.prices),
@@ -132,7 +135,7 @@ class House:
             operations=self.operations,
             store=self.store,
             approvals=self.approvals,
-            grants=Grants(self.store, self.turns.sessions, self.log, self.clock),
+            grants=Grants(self.store, self.turns.sessions, self.log, self.clock, self.router),
             people=self.people,
             bounds=self.bounds,
             turns=self.turns,
@@ -200,6 +203,7 @@ class House:
 
     async def _closed(self) -> None:
         await self.turns.close()
+        await self.egress.roles.flush()
         await self.operations.record((Trust.GATEWAY, GatewayStopped(reason="asked to stop")))
         await self.operations.attest()
         self.log.close()
@@ -223,7 +227,9 @@ class House:
     def _receiver_for(self, role: RoleName) -> Receiver:
         if role in (OPERATOR, WEB):
             return surface_peer(self.hub, self.intake, self.desk, operator=role == OPERATOR)
-        if role == OUTBOUND or role.partition("-")[0] == RUNNER:
+        if role == OUTBOUND:
+            return self.egress.peer()
+        if role.partition("-")[0] == RUNNER:
             return WingPeer(self.wings)
         return ChannelPeer(channel_of(role), self.hub, self.intake, self.people, self.approvals)
 

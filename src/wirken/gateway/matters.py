@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, ToolCall
+from wirken.domain.events import Fact, Trust
 from wirken.gateway.agent.results import refusal
 from wirken.gateway.sessions import Session
 from wirken.permissions.decide import denial
@@ -13,6 +15,9 @@ from wirken.permissions.decide import denial
 DRIFTED: Final = (
     "What would run now is not what a person was shown: the place or the configuration changed. Propose it again."
 )
+
+
+Rows: TypeAlias = Callable[[Session, ToolCall, Denied], tuple[tuple[Trust, Fact], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Matter:
     call: ToolCall
     canonical: CanonicalCall
     needs: NeedsApproval
+    rows: Rows = refusal
+    """What a refusal puts on record."""
 
     def denied(self, rule: str, why: str, by: str = "") -> Denied:
         said = f"{denial(self.canonical, self.needs.tier)} {why}".rstrip()
@@ -33,5 +40,5 @@ class Matter:
 
     async def refuse(self, rule: str, why: str) -> Denied:
         verdict = self.denied(rule, why)
-        await self.session.record(*refusal(self.session, self.call, verdict))
+        await self.session.record(*self.rows(self.session, self.call, verdict))
         return verdict

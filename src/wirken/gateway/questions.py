@@ -12,9 +12,9 @@ from wirken.domain.events import ApprovalRequested
 from wirken.domain.ids import CallId
 from wirken.domain.text import clip
 from wirken.gateway.sessions import Session
-from wirken.gateway.tools.catalogue import command_line
+from wirken.gateway.tools.catalogue import HOST, command_line
 from wirken.ipc.calls.operator import ApprovalRow, Choice
-from wirken.permissions.keys import may_be_remembered
+from wirken.permissions.keys import is_host, may_be_remembered
 
 _call: Final = msgspec.json.Decoder(CanonicalCall)
 
@@ -82,6 +82,8 @@ def question(session: Session, asked: ApprovalRequested) -> ApprovalRow:
 
 def reach(tool: str, place: Place) -> tuple[str, ...]:
     """Return where a call runs and what it can reach from there, a line each."""
+    if tool == HOST:
+        return ("from the sandbox of the command that runs now", "this host alone, by a name that is resolved here")
     if place.module is not None and place.sandbox != "none":
         return _module(place.module)
     if tool != "exec" and place.module is None:
@@ -124,5 +126,5 @@ def _network(place: Place) -> str:
 
 def choices(tier: str, keys: tuple[str, ...]) -> tuple[Choice, ...]:
     """Return the answers to offer: remembering only where a grant may be stored for each of the call's keys."""
-    remembered = tier == Tier.TWO and bool(keys) and all(map(may_be_remembered, keys))
+    remembered = tier == Tier.TWO and bool(keys) and all(may_be_remembered(key) or is_host(key) for key in keys)
     return ("once", "session", "30d", "deny") if remembered else ("once", "deny")

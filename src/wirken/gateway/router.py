@@ -9,7 +9,7 @@ from wirken.config.model import Config
 from wirken.config.paths import Paths
 from wirken.domain import limits
 from wirken.domain.actions import Place, SandboxKind
-from wirken.domain.ids import DEFAULT_AGENT, TERMINAL, AgentId, RoleName
+from wirken.domain.ids import DEFAULT_AGENT, TERMINAL, AgentId, ChannelId, RoleName
 from wirken.domain.people import Person
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.sessions import Session
@@ -39,6 +39,10 @@ class Router:
         name = wanted or DEFAULT_AGENT
         self.config.agent(name)
         return AgentId(name)
+
+    def asks_for_hosts(self, agent: AgentId, channel: ChannelId) -> bool:
+        """Tell whether the operator made hosts Tier 2 there: the network mode `ask`. Raises `UnknownAgent`."""
+        return self.config.agent(agent).network(channel).mode == "ask"
 
     def workspace(self, agent: AgentId, wish: Wish) -> str:
         """Return the absolute path of the workspace that the agent works in."""

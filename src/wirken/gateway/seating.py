@@ -79,7 +79,8 @@ class Seating:
 
     def _preamble(self, session: Session, speaker: Person, *, group: bool) -> Entries:
         """Return the rows for a system prompt or tool list that is not the one on record."""
-        prompt = system_prompt(self.router.config.agent(session.agent).instructions, group=group)
+        agent = self.router.config.agent(session.agent)
+        prompt = system_prompt(agent.instructions, group=group, network=agent.network(session.channel).mode)
         offered = self._offered(speaker)
         changed: Entries = []
         if session.prompt != prompt.text:

@@ -213,7 +213,7 @@ def _follow_decision(turn: OpenTurn, fact: Fact) -> None:
             turn.asked[call_id], turn.someone = fact, True
         case PermissionApproved(call_id=call_id):
             turn.approved[call_id] = fact
-        case PermissionDenied():
+        case PermissionDenied(call_id=call_id) if call_id in turn.calls:  # and no host that a call of it wanted
             turn.denials += 1
         case _:
             pass

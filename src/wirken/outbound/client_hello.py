@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wirken.domain import limits
+from wirken.domain import relay_limits
 from wirken.domain.errors import ProtocolError
 
 _HANDSHAKE: Final = 22
@@ -32,14 +32,14 @@ class HelloReader:
     def feed(self, data: bytes) -> str | None:
         """Return the server's name in lower case once the message is whole, else None. Raises `NoName`."""
         self.raw += data
-        if len(self.raw) > limits.CLIENT_HELLO:
+        if len(self.raw) > relay_limits.CLIENT_HELLO:
             raise NoName("The first message is too long.")
         while self._next_record():
             if len(self._message) >= 4:
                 if self._message[0] != _CLIENT_HELLO:
                     raise NoName("The first message is no ClientHello.")
                 length = int.from_bytes(self._message[1:4])
-                if length > limits.CLIENT_HELLO:
+                if length > relay_limits.CLIENT_HELLO:
                     raise NoName("The first message is too long.")
                 if len(self._message) >= 4 + length:
                     return _name(bytes(self._message[4 : 4 + length]))

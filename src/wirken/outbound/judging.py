@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from wirken.domain import limits
+from wirken.domain import relay_limits
 from wirken.domain.errors import Unavailable
 from wirken.ipc.calls.egress import EgressRuling, EndedEgress, JudgeEgress, OnRecord, ReachEgress
 from wirken.ipc.link import Link
@@ -27,7 +27,7 @@ class GatewayJudge:
 
     async def judge(self, question: JudgeEgress) -> EgressRuling:
         try:
-            async with asyncio.timeout(limits.RELAY_PATIENCE):
+            async with asyncio.timeout(relay_limits.RELAY_PATIENCE):
                 return await self._now().call(question, EgressRuling)
         except TimeoutError:
             raise NoJudge("The gateway did not decide in time.") from None

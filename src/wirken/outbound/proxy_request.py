@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from wirken.domain import limits
+from wirken.domain import relay_limits
+from wirken.domain.egress import Verdict
 from wirken.domain.errors import ProtocolError
 from wirken.domain.hosts import BadHost, IpLiteral, host_name
-from wirken.domain.reaching import Verdict
 
 TLS_PORT: Final = 443
 HTTP_PORT: Final = 80
@@ -73,7 +73,7 @@ def parse(head: bytes) -> Wanted:
 
 
 def _text(head: bytes) -> str:
-    if len(head) > limits.RELAY_HEAD or not head.endswith(END) or not head.isascii():
+    if len(head) > relay_limits.RELAY_HEAD or not head.endswith(END) or not head.isascii():
         raise _malformed("The request's head is too long, or not ASCII.")
     text = head.decode("ascii")
     if "\r" in text.replace("\r\n", "") or "\n" in text.replace("\r\n", ""):
@@ -88,7 +88,7 @@ def _headers(lines: Sequence[str]) -> Headers:
         if header is None:
             raise _malformed("A header line is malformed.")
         found.append((header[1].lower(), header[2]))
-    if len(found) > limits.RELAY_HEADERS:
+    if len(found) > relay_limits.RELAY_HEADERS:
         raise _malformed("The request has too many headers.")
     return found
 
@@ -123,7 +123,7 @@ def _plain(method: str, target: str, minor: str, headers: Headers) -> Wanted:
 def _authority(text: str) -> tuple[str, int | None]:
     """Return host and port of a target. Raises `Unacceptable`; an address is refused in every spelling."""
     if text.startswith("["):
-        raise Unacceptable("ip_literal", "Addresses are not reached, names are.", text[: limits.HOST])
+        raise Unacceptable("ip_literal", "Addresses are not reached, names are.", text[: relay_limits.HOST])
     found = _AUTHORITY.fullmatch(text)
     if found is None:
         raise _malformed("The target names no host.")
@@ -134,7 +134,7 @@ def _authority(text: str) -> tuple[str, int | None]:
         return host_name(found["host"]), port
     except IpLiteral:
         raise Unacceptable(
-            "ip_literal", "Addresses are not reached, names are.", found["host"][: limits.HOST], port or 0
+            "ip_literal", "Addresses are not reached, names are.", found["host"][: relay_limits.HOST], port or 0
         ) from None
     except BadHost:
         raise _malformed("The target names no full host.") from None

@@ -16,15 +16,15 @@ from typing import Final, Protocol
 
 import msgspec
 
-from wirken.domain import limits
+from wirken.domain import relay_limits
+from wirken.domain.egress import Ending, Verdict
 from wirken.domain.errors import ProtocolError, WirkenError
-from wirken.domain.reaching import Ending, Verdict
 from wirken.ipc.calls.egress import Caller, EgressRuling, EndedEgress, JudgeEgress, ReachEgress
 from wirken.outbound import proxy_request, splice
 from wirken.outbound.client_hello import HelloReader, NoName
 from wirken.outbound.proxy_request import Unacceptable, Wanted
 from wirken.outbound.refusals import ESTABLISHED, refusal
-from wirken.outbound.resolve import Address, PrivateAddress, ResolutionFailed, Resolver, Unreachable, connect
+from wirken.outbound.resolve import Address, Connects, PrivateAddress, ResolutionFailed, Resolver, Unreachable
 
 _LENGTH: Final = struct.Struct(">I")
 _READ: Final = 16 * 1024
@@ -90,7 +90,7 @@ class _Stream:
     async def head(self) -> bytes:
         """Return a request's head, its empty line included; of one that is too long, its beginning."""
         kept = bytearray()
-        while proxy_request.END not in kept and len(kept) <= limits.RELAY_HEAD:
+        while proxy_request.END not in kept and len(kept) <= relay_limits.RELAY_HEAD:
             kept += await self.more()
         head, found, rest = bytes(kept).partition(proxy_request.END)
         self.rest = rest + self.rest
@@ -100,7 +100,7 @@ class _Stream:
 async def read_caller(stream: _Stream) -> Caller:
     """Return what the runner says first. Raises `BadCaller`."""
     (length,) = _LENGTH.unpack(await stream.exactly(_LENGTH.size))
-    if not 0 < length <= limits.RELAY_CALLER:
+    if not 0 < length <= relay_limits.RELAY_CALLER:
         raise BadCaller("The runner's first words are too long.")
     try:
         return _caller.decode(await stream.exactly(length))
@@ -116,12 +116,13 @@ class Connection:
     sock: socket.socket
     resolver: Resolver
     judge: Judge
+    connect: Connects
     speaks_for_others: bool
 
     async def begin(self) -> tuple[_Stream, Caller | None]:
         """Return the client's stream, past the words about its caller. Raises `BadCaller`, TimeoutError, OSError."""
         stream = _Stream(self.sock)
-        async with asyncio.timeout(limits.RELAY_ASKING):
+        async with asyncio.timeout(relay_limits.RELAY_ASKING):
             return stream, await read_caller(stream) if self.speaks_for_others else None
 
     async def serve(self, stream: _Stream, caller: Caller | None) -> None:
@@ -138,7 +139,7 @@ class Connection:
 
     async def _judged(self, stream: _Stream, caller: Caller | None) -> tuple[Wanted, EgressRuling]:
         """Return what is wanted and that it may be. Raises `_End` where it may not."""
-        async with asyncio.timeout(limits.RELAY_ASKING):
+        async with asyncio.timeout(relay_limits.RELAY_ASKING):
             head = await stream.head()
         try:
             wanted = proxy_request.parse(head)
@@ -173,10 +174,10 @@ class Connection:
             verdict: Verdict = "resolution_failed" if isinstance(error, ResolutionFailed) else "private_address"
             await self.judge.reach(ReachEgress(ruling.ticket, verdict))
             raise _End(refusal(verdict, str(error))) from None
-        tried = " ".join(str(address) for address in addresses[: limits.REACH_TRIES])
+        tried = " ".join(str(address) for address in addresses[: relay_limits.REACH_TRIES])
         await self.judge.reach(ReachEgress(ruling.ticket, "allowed", tried))
         async with self._passage(ruling) as passage:
-            with await _reached(addresses, wanted, passage) as server:
+            with await self._reached(addresses, wanted, passage) as server:
                 passage.ending = "broken"
                 await self._passed(stream, server, wanted, passage)
 
@@ -202,6 +203,15 @@ class Connection:
             with contextlib.suppress(WirkenError):  # then the gateway has noted it by itself
                 await self.judge.ended(said)
 
+    async def _reached(self, addresses: tuple[Address, ...], wanted: Wanted, passage: _Passage) -> socket.socket:
+        try:
+            server, address = await self.connect(addresses, wanted.port)
+        except Unreachable as error:
+            passage.ending = "unreachable"
+            raise _End(refusal("unreachable", f"{wanted.host}: {error}")) from None
+        passage.address = str(address)
+        return server
+
     async def _passed(self, stream: _Stream, server: socket.socket, wanted: Wanted, passage: _Passage) -> None:
         loop = asyncio.get_running_loop()
         if wanted.tunnels:
@@ -218,7 +228,7 @@ class Connection:
         """Return the first bytes of TLS once they name the host that was judged. Raises `_End` where they do not."""
         reader, name = HelloReader(), None
         try:
-            async with asyncio.timeout(limits.RELAY_ASKING):
+            async with asyncio.timeout(relay_limits.RELAY_ASKING):
                 while name is None:
                     name = reader.feed(await stream.more())
         except (NoName, BadCaller, TimeoutError):
@@ -230,21 +240,11 @@ class Connection:
         return bytes(reader.raw)
 
 
-async def _reached(addresses: tuple[Address, ...], wanted: Wanted, passage: _Passage) -> socket.socket:
-    try:
-        server, address = await connect(addresses, wanted.port)
-    except Unreachable as error:
-        passage.ending = "unreachable"
-        raise _End(refusal("unreachable", f"{wanted.host}: {error}")) from None
-    passage.address = str(address)
-    return server
-
-
 async def _body(stream: _Stream, server: socket.socket, length: int, counted: splice.Counted) -> None:
     """Pass on exactly the body that was announced."""
     loop = asyncio.get_running_loop()
     while length:
-        async with asyncio.timeout(limits.RELAY_IDLE):
+        async with asyncio.timeout(relay_limits.RELAY_IDLE):
             piece = await stream.more()
             piece, stream.rest = piece[:length], piece[length:] + stream.rest
             await loop.sock_sendall(server, piece)
@@ -253,11 +253,11 @@ async def _body(stream: _Stream, server: socket.socket, length: int, counted: sp
 
 
 async def answer(sock: socket.socket, words: bytes) -> None:
-    """Tell a program why; it has limits.RELAY_REFUSAL seconds to take it."""
+    """Tell a program why; it has relay_limits.RELAY_REFUSAL seconds to take it."""
     if not words:
         return
     with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(limits.RELAY_REFUSAL):
+        async with asyncio.timeout(relay_limits.RELAY_REFUSAL):
             await asyncio.get_running_loop().sock_sendall(sock, words)
             sock.shutdown(socket.SHUT_WR)
             while await asyncio.get_running_loop().sock_recv(sock, _READ):  # a reset would lose what was said

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from wirken.domain import limits
+from wirken.domain import limits, relay_limits
 from wirken.domain.errors import UsageError, WirkenError
 from wirken.ipc.calls.egress import Caller
 from wirken.ipc.calls.runner import WirePermit
 from wirken.ipc.peer import close_quietly, credentials
 from wirken.outbound.refusals import refusal
 from wirken.outbound.relay import Connection, Judge, answer
-from wirken.outbound.resolve import Resolver
+from wirken.outbound.resolve import Connects, Resolver, connect
 
 _log: Final = logging.getLogger("wirken.relay")
 RUNNER: Final = "runner"
@@ -46,13 +46,14 @@ def listeners(words: list[str]) -> dict[str, socket.socket]:
 
 @dataclass(slots=True)
 class Relay:
-    """Serves connections until it is closed, limits.RELAY_CONNECTIONS at once and RELAY_PARALLEL of one caller.
+    """Serves connections until it is closed, RELAY_CONNECTIONS at once and RELAY_PARALLEL of one caller.
 
-    Sandboxes together have limits.RELAY_SANDBOXES, so that they never take the last places from our own processes.
+    Sandboxes together have RELAY_SANDBOXES, so that they never take the last places from our own processes.
     """
 
     resolver: Resolver
     judge: Judge
+    connect: Connects = connect
     own_uid: int = field(default_factory=os.getuid)
     _accepting: list[asyncio.Task[None]] = field(default_factory=list)
     _serving: dict[asyncio.Task[None], _Whose | None] = field(default_factory=dict)
@@ -92,7 +93,7 @@ class Relay:
                 _log.warning("the relay could not accept a connection: %s", error.strerror)
                 await asyncio.sleep(limits.QUEUE_FULL_PAUSE)
                 continue
-            if credentials(sock).uid != self.own_uid or len(self._serving) >= limits.RELAY_CONNECTIONS:
+            if credentials(sock).uid != self.own_uid or len(self._serving) >= relay_limits.RELAY_CONNECTIONS:
                 close_quietly(sock)
                 continue
             sock.setblocking(False)
@@ -107,14 +108,14 @@ class Relay:
             _log.error("a relayed connection failed in a way that was not foreseen", exc_info=task.exception())
 
     async def _serve(self, role: str, sock: socket.socket) -> None:
-        connection = Connection(role, sock, self.resolver, self.judge, speaks_for_others=role == RUNNER)
+        connection = Connection(role, sock, self.resolver, self.judge, self.connect, speaks_for_others=role == RUNNER)
         try:
             stream, caller = await connection.begin()
         except (WirkenError, OSError, TimeoutError) as error:
             _log.warning("a connection of %s to the relay came to nothing: %s", role, error)
             return
         if not self._admitted(role, caller):
-            await answer(sock, refusal("busy", f"More than {limits.RELAY_PARALLEL} connections at once."))
+            await answer(sock, refusal("busy", f"More than {relay_limits.RELAY_PARALLEL} connections at once."))
             return
         await connection.serve(stream, caller)
 
@@ -123,7 +124,7 @@ class Relay:
         whose: _Whose = role if caller is None else caller.permit
         now = list(self._serving.values())
         sandboxes = sum(isinstance(one, WirePermit) for one in now)
-        if now.count(whose) >= limits.RELAY_PARALLEL or (caller and sandboxes >= limits.RELAY_SANDBOXES):
+        if now.count(whose) >= relay_limits.RELAY_PARALLEL or (caller and sandboxes >= relay_limits.RELAY_SANDBOXES):
             return False
         task = asyncio.current_task()
         assert task is not None

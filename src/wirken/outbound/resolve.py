@@ -20,12 +20,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from wirken.domain import limits
+from wirken.domain import relay_limits
 from wirken.domain.errors import Refused, Unavailable
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Lookup: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 """Resolves a name to addresses as text; an empty answer where there are none. Raises OSError, TimeoutError."""
+
+Connects: TypeAlias = Callable[[Sequence[Address], int], Awaitable[tuple[socket.socket, Address]]]
+"""Connects to judged addresses, as `connect` does."""
 
 _CLOSED: Final = tuple(
     ipaddress.ip_network(text)
@@ -82,11 +85,11 @@ class Resolver:
         if host in self.pinned:
             return tuple(ipaddress.ip_address(text) for text in self.pinned[host])
         try:
-            async with asyncio.timeout(limits.RESOLVE_TIME):
+            async with asyncio.timeout(relay_limits.RESOLVE_TIME):
                 answers = await self.lookup(host)
         except (OSError, TimeoutError, UnicodeError):
             raise ResolutionFailed(f"{host} could not be resolved.") from None
-        found = [ipaddress.ip_address(text) for text in answers[: limits.RESOLVED_ADDRESSES]]
+        found = [ipaddress.ip_address(text) for text in answers[: relay_limits.RESOLVED_ADDRESSES]]
         if not found:
             raise ResolutionFailed(f"{host} has no address.")
         public = tuple(address for address in found if is_public(address) and not self.is_own(address))
@@ -119,7 +122,7 @@ class SystemLookup:
     """The machine's resolver, in threads of its own, so that slow names hold up nobody else's."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(limits.RESOLVERS, thread_name_prefix="resolve")
+        self._threads = ThreadPoolExecutor(relay_limits.RESOLVERS, thread_name_prefix="resolve")
 
     async def __call__(self, host: str) -> list[str]:
         """The dot at the end keeps search domains out (resolv.conf(5)), and /etc/hosts with them."""
@@ -142,12 +145,12 @@ async def connect(addresses: Sequence[Address], port: int) -> tuple[socket.socke
 
     Raises `Unreachable`. Nothing is resolved here: an address is no name.
     """
-    for address in addresses[: limits.REACH_TRIES]:
+    for address in addresses[: relay_limits.REACH_TRIES]:
         with contextlib.suppress(OSError, TimeoutError), contextlib.ExitStack() as undo:
             family = socket.AF_INET if address.version == 4 else socket.AF_INET6
             sock = undo.enter_context(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            async with asyncio.timeout(limits.REACH_TIME):
+            async with asyncio.timeout(relay_limits.REACH_TIME):
                 await asyncio.get_running_loop().sock_connect(sock, (str(address), port))
             undo.pop_all()
             return sock, address

@@ -7,8 +7,8 @@ import contextlib
 import socket
 from dataclasses import dataclass
 
-from wirken.domain import limits
-from wirken.domain.reaching import Ending
+from wirken.domain import relay_limits
+from wirken.domain.egress import Ending
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Counted:
 
 
 async def splice(client: socket.socket, server: socket.socket, counted: Counted, *, upwards: bool = True) -> Ending:
-    """Pass bytes on until both ends have closed, nothing moves for limits.RELAY_IDLE, or time is up.
+    """Pass bytes on until both ends have closed, nothing moves for relay_limits.RELAY_IDLE, or time is up.
 
     An end that closes its half has that passed on, and the other half goes on. `upwards`: the client may send more;
     without, what it still sends is not read.
@@ -31,10 +31,10 @@ async def splice(client: socket.socket, server: socket.socket, counted: Counted,
     tasks = [loop.create_task(_pump(server, client, counted, up=False))]
     if upwards:
         tasks.append(loop.create_task(_pump(client, server, counted, up=True)))
-    end = counted.last + limits.RELAY_LONGEST
+    end = counted.last + relay_limits.RELAY_LONGEST
     try:
         while True:
-            until = min(end, counted.last + limits.RELAY_IDLE)
+            until = min(end, counted.last + relay_limits.RELAY_IDLE)
             done, waiting = await asyncio.wait(
                 tasks, timeout=max(0.0, until - loop.time()), return_when=asyncio.FIRST_EXCEPTION
             )
@@ -42,7 +42,7 @@ async def splice(client: socket.socket, server: socket.socket, counted: Counted,
                 return "broken" if any(task.exception() for task in done) else "closed"
             if loop.time() >= end:
                 return "time"
-            if loop.time() >= counted.last + limits.RELAY_IDLE:
+            if loop.time() >= counted.last + relay_limits.RELAY_IDLE:
                 return "idle"
     finally:
         for task in tasks:
@@ -53,7 +53,7 @@ async def splice(client: socket.socket, server: socket.socket, counted: Counted,
 async def _pump(source: socket.socket, sink: socket.socket, counted: Counted, *, up: bool) -> None:
     """Pass bytes one way until the source closes its half, then close the sink's."""
     loop = asyncio.get_running_loop()
-    buffer = bytearray(limits.RELAY_BUFFER)
+    buffer = bytearray(relay_limits.RELAY_BUFFER)
     view = memoryview(buffer)
     burst = 0
     while count := await loop.sock_recv_into(source, buffer):
@@ -64,7 +64,7 @@ async def _pump(source: socket.socket, sink: socket.socket, counted: Counted, *,
             counted.down += count
         counted.last = loop.time()
         burst += 1
-        if burst == limits.RELAY_BURST:  # sockets that are always ready would never let go
+        if burst == relay_limits.RELAY_BURST:  # sockets that are always ready would never let go
             burst = 0
             await asyncio.sleep(0)
     with contextlib.suppress(OSError):  # it may be gone already

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
 from wirken.domain.actions import Place
+from wirken.domain.egress import Verdict
 from wirken.domain.hosts import covers
-from wirken.domain.reaching import Verdict
 
 Rule: TypeAlias = Literal["none", "allowlist", "open", "ask", "row"]
 """What decided: the network mode of the call's place, or the row of a process of ours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Final
 import msgspec
 
 from wirken.domain.actions import CanonicalCall, Tier, ToolCall
+from wirken.domain.egress import EgressClosed, EgressVerdict
 from wirken.domain.events import (
     ApprovalRequested,
     AssistantToolCalls,
@@ -27,6 +29,7 @@ from wirken.domain.events import (
 )
 from wirken.record.canonical import canonical_json
 from wirken.record.conversation import Conversation, sha256_hex
+from wirken.record.reached import Reached
 
 _NOT_RUN: Final = ("denied", "invalid", "stopped")
 _call: Final = msgspec.json.Decoder(CanonicalCall)
@@ -52,6 +55,7 @@ class Replay:
     _denied: set[str] = field(default_factory=set)
     _asked: dict[str, str] = field(default_factory=dict)
     """The lease of each question to a person, by the question's id."""
+    _reached: Reached = field(default_factory=Reached)
     _approved: set[str] = field(default_factory=set)
     """Leases that a person gave and no permit has used."""
     _speakers: dict[int, str] = field(default_factory=dict)
@@ -117,6 +121,10 @@ class Replay:
                 yield from self._approval(fact)
             case PermissionDenied(call_id=call_id):
                 self._denied.add(call_id)
+            case EgressVerdict() if not self.blind:
+                yield from self._reached.verdict(fact, self._approved)
+            case EgressClosed() if not self.blind:
+                yield from self._reached.closed(fact)
             case ToolPermitted():
                 yield from self._permit(fact)
             case _:
@@ -154,6 +162,8 @@ class Replay:
                 yield "the approval that this permit names is not on record"
         self._approved.discard(fact.call_sha256)
         self._permits.add(fact.call_id)
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):  # said above already
+            self._reached.permitted(fact.call_id, _call.decode(fact.call).place)
 
     def _is_call(self, text: str, proposed: ToolCall) -> bool:
         """Is this the proposed call, in this session, for the person whose message the turn is about?
@@ -171,6 +181,7 @@ class Replay:
         return own and canonical_json(written) == text.encode() and written.keys() == _PARTS
 
     def _result(self, fact: ToolResultFact) -> Iterator[str]:
+        yield from self._reached.over(fact.call_id, fact.outcome)
         if fact.call_id not in self._proposed:
             yield "a result for a call that the model did not make, or a second one"
             return

@@ -6,7 +6,7 @@ from wirken.config.egress import EgressConfig, SandboxEgress, ascii_pattern
 from wirken.config.load import ConfigInvalid, parse
 from wirken.config.model import Config
 from wirken.config.presets import PRESETS
-from wirken.domain import limits
+from wirken.domain import relay_limits
 from wirken.domain.hosts import host_name
 
 
@@ -75,8 +75,9 @@ def test_a_list_has_a_longest_length() -> None:
         names = ", ".join(f'"h{n}.example"' for n in range(count))
         return f'[agents.default.egress.terminal]\nmode = "ask"\ndomains = [{names}]'
 
-    assert len(read(text(limits.EGRESS_DOMAINS)).agent("default").network("terminal").hosts) == limits.EGRESS_DOMAINS
-    assert "length" in complaint(text(limits.EGRESS_DOMAINS + 1))
+    most = relay_limits.EGRESS_DOMAINS
+    assert len(read(text(most)).agent("default").network("terminal").hosts) == most
+    assert "length" in complaint(text(most + 1))
 
 
 def test_own_addresses_are_pinned_to_whole_names() -> None:

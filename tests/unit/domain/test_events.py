@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from tests.support.values import FACTS
 
-from wirken.domain import events, reaching
+from wirken.domain import egress, events
 
 ENVELOPE = {"v", "session", "seq", "ts", "trust"}
 DESIGN = (
@@ -22,7 +22,7 @@ def tag(fact: type[msgspec.Struct]) -> str:
 def test_every_fact_is_in_the_union_and_has_a_name_of_its_own() -> None:
     defined = {
         value
-        for value in (*vars(events).values(), *vars(reaching).values())
+        for value in (*vars(events).values(), *vars(egress).values())
         if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__struct_config__.tag_field == "kind"
     }
     assert {fact for fact in defined if not fact.__name__.startswith("_")} == set(FACTS)

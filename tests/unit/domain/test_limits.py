@@ -3,10 +3,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from wirken.domain import limits
+from wirken.domain import limits, relay_limits
 
-SOURCE = Path(limits.__file__).read_text()
-NUMBERS = {name: value for name, value in vars(limits).items() if name.isupper()}
+SOURCE = "".join(Path(str(module.__file__)).read_text() for module in (limits, relay_limits))
+NUMBERS = {name: value for name, value in (*vars(limits).items(), *vars(relay_limits).items()) if name.isupper()}
 
 
 def test_every_limit_is_a_positive_number() -> None:

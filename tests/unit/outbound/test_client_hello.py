@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.support import hellos
 from tests.support.hellos import extension, hello, records, server_name
 
-from wirken.domain import limits
+from wirken.domain import relay_limits
 from wirken.outbound.client_hello import HelloReader, NoName
 
 GOOD = hello(extension(43, b"\x02\x03\x04"), server_name(b"PyPI.org"), extension(16, b"\x00\x03\x02h2"))
@@ -80,10 +80,10 @@ def test_a_message_has_a_longest_length() -> None:
     reader = HelloReader()
     assert reader.feed(bytes([22, 3, 1, 64, 0]) + b"\x01\x00\x7f\x00" + bytes(2**14 - 4)) is None
     with pytest.raises(NoName):
-        reader.feed(bytes(limits.CLIENT_HELLO))
-    padding = limits.CLIENT_HELLO - len(records(hello(server_name(b"a.example"), extension(21, b"")), 2**14)) - 10
+        reader.feed(bytes(relay_limits.CLIENT_HELLO))
+    padding = relay_limits.CLIENT_HELLO - len(records(hello(server_name(b"a.example"), extension(21, b"")), 2**14)) - 10
     longest = records(hello(server_name(b"a.example"), extension(21, bytes(padding))), 2**14)
-    assert limits.CLIENT_HELLO - 10 <= len(longest) <= limits.CLIENT_HELLO
+    assert relay_limits.CLIENT_HELLO - 10 <= len(longest) <= relay_limits.CLIENT_HELLO
     assert name(longest) == "a.example"
     with pytest.raises(NoName):
         name(records(hello(server_name(b"a.example"), extension(21, bytes(padding + 11))), 2**14))

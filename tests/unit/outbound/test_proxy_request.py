@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirken.domain import limits
+from wirken.domain import relay_limits
 from wirken.outbound.proxy_request import Unacceptable, Wanted, parse
 
 
@@ -150,12 +150,12 @@ def test_an_address_without_a_path_has_one(url: str, path: str) -> None:
 
 
 def test_a_head_has_a_longest_length_and_a_number_of_headers() -> None:
-    empty = connect("pypi.org:443", "A: ")
-    fits = connect("pypi.org:443", "A: " + "b" * (limits.RELAY_HEAD - len(empty)))
-    assert len(fits) == limits.RELAY_HEAD and parse(fits)
-    assert refused(connect("pypi.org:443", "A: " + "b" * (limits.RELAY_HEAD - len(empty) + 1))).verdict == "malformed"
-    assert parse(connect("pypi.org:443", *["A: b"] * (limits.RELAY_HEADERS - 1)))
-    assert refused(connect("pypi.org:443", *["A: b"] * limits.RELAY_HEADERS)).verdict == "malformed"
+    most = relay_limits.RELAY_HEAD - len(connect("pypi.org:443", "A: "))
+    fits = connect("pypi.org:443", "A: " + "b" * most)
+    assert len(fits) == relay_limits.RELAY_HEAD and parse(fits)
+    assert refused(connect("pypi.org:443", "A: " + "b" * (most + 1))).verdict == "malformed"
+    assert parse(connect("pypi.org:443", *["A: b"] * (relay_limits.RELAY_HEADERS - 1)))
+    assert refused(connect("pypi.org:443", *["A: b"] * relay_limits.RELAY_HEADERS)).verdict == "malformed"
 
 
 @given(st.binary(max_size=200))

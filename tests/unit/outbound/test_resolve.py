@@ -7,7 +7,7 @@ import socket
 import pytest
 from tests.support.fake_names import Names
 
-from wirken.domain import limits
+from wirken.domain import relay_limits
 from wirken.outbound.resolve import (
     PrivateAddress,
     ResolutionFailed,
@@ -87,9 +87,9 @@ async def test_what_the_operator_named_is_not_looked_up_and_no_other_name_leads_
 
 
 async def test_only_so_many_addresses_are_looked_at() -> None:
-    answers = [f"8.8.{n // 200}.{n % 200}" for n in range(limits.RESOLVED_ADDRESSES + 1)]
-    assert len(await resolver(Names({"a.example": answers})).addresses("a.example")) == limits.RESOLVED_ADDRESSES
-    late = ["10.0.0.1"] * limits.RESOLVED_ADDRESSES + [PUBLIC]
+    answers = [f"8.8.{n // 200}.{n % 200}" for n in range(relay_limits.RESOLVED_ADDRESSES + 1)]
+    assert len(await resolver(Names({"a.example": answers})).addresses("a.example")) == relay_limits.RESOLVED_ADDRESSES
+    late = ["10.0.0.1"] * relay_limits.RESOLVED_ADDRESSES + [PUBLIC]
     with pytest.raises(PrivateAddress):
         await resolver(Names({"a.example": late})).addresses("a.example")
 
@@ -114,7 +114,7 @@ async def test_the_next_address_is_tried_where_one_takes_no_connection() -> None
         sock, address = await connect([ipaddress.ip_address(text) for text in ("127.0.0.9", "127.0.0.1")], port)
         sock.close()
         assert str(address) == "127.0.0.1"
-        far = [ipaddress.ip_address("127.0.0.9")] * limits.REACH_TRIES + [ipaddress.ip_address("127.0.0.1")]
+        far = [ipaddress.ip_address("127.0.0.9")] * relay_limits.REACH_TRIES + [ipaddress.ip_address("127.0.0.1")]
         with pytest.raises(Unreachable):
             await connect(far, port)
 

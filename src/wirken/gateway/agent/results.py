@@ -30,8 +30,8 @@ def invalid(call: ToolCall, said: str) -> ToolResultFact:
     return result(call, "invalid", said)
 
 
-def refusal(session: Session, call: ToolCall, verdict: Denied) -> tuple[tuple[Trust, Fact], tuple[Trust, Fact]]:
-    """Return the denial and its result, for one commit: a call is never denied without the model being told."""
+def denial_row(session: Session, call: ToolCall, verdict: Denied) -> tuple[tuple[Trust, Fact], ...]:
+    """Return the denial alone, of what is no call of the model's."""
     fact = PermissionDenied(
         call_id=call.id,
         tool=call.name,
@@ -41,6 +41,11 @@ def refusal(session: Session, call: ToolCall, verdict: Denied) -> tuple[tuple[Tr
         rule=verdict.rule,
         by=verdict.by,
     )
+    return ((Trust.GATEWAY, fact),)
+
+
+def refusal(session: Session, call: ToolCall, verdict: Denied) -> tuple[tuple[Trust, Fact], ...]:
+    """Return the denial and its result, for one commit: a call is never denied without the model being told."""
     last = session.turn is not None and session.turn.denials + 1 == limits.DENIALS_PER_TURN
     said = f"{verdict.said} {LAST_DENIAL}" if last else verdict.said
-    return (Trust.GATEWAY, fact), (Trust.GATEWAY, result(call, "denied", said))
+    return (*denial_row(session, call, verdict), (Trust.GATEWAY, result(call, "denied", said)))

@@ -12,6 +12,7 @@ from wirken.domain.errors import Unavailable
 from wirken.domain.ids import RoleName
 from wirken.domain.text import clean
 from wirken.gateway.agent.seat import Seat
+from wirken.gateway.egress.calls import CallEgress
 from wirken.gateway.reaching import NotReached, Reaches
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls.runner import Ran, Run, WirePermit
@@ -22,17 +23,23 @@ from wirken.record.permit import Permit
 class Carrier:
     """Runs calls. It takes a permit, and sends the very bytes that the permit's hash is of.
 
-    A call that reaches outside of its workspace gets a runner of its own from `reaches`.
+    A call that reaches outside of its workspace gets a runner of its own from `reaches`; `egress` judges what it
+    connects to.
     """
 
     wings: Wings
     reaches: Reaches
+    egress: CallEgress
 
     async def __call__(self, permit: Permit, seat: Seat) -> Ran:
         """Return what came of the call. Raises `LinkLost` when nobody can say how far it came.
 
         Cancelling kills the command in its sandbox.
         """
+        async with self.egress.during(permit, seat) as running:
+            return running.noted(await self._placed(permit, seat))
+
+    async def _placed(self, permit: Permit, seat: Seat) -> Ran:
         place = permit.call.place
         if not place.outside:
             return await self._carried(permit, seat.runner)

@@ -48,7 +48,7 @@ _SCHEMAS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     ),
     "exec": (
         "Run a command in a sandbox: /workspace is writable, /tmp is empty and small, everything else is "
-        "read-only, there is no network. Give either command (run by /bin/sh) or argv (run as it is).",
+        "read-only. Give either command (run by /bin/sh) or argv (run as it is).",
         {
             "properties": {
                 "command": {"type": "string", "minLength": 1, "maxLength": limits.ARGUMENTS},
@@ -69,6 +69,10 @@ _SCHEMAS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         },
     ),
 }
+
+
+HOST: Final = "network"
+"""What a question is about that is no tool's call: a host that a running command wants to reach."""
 
 
 class InvalidCall(WirkenError):
@@ -145,6 +149,9 @@ def command_line(call: CanonicalCall) -> str:
     arguments = json.loads(call.arguments)
     if call.tool == "exec":
         return shlex.join(arguments["argv"]) if "argv" in arguments else str(arguments["command"])
+    if call.tool == HOST:
+        program = f", as {arguments['program']} wants" if arguments["program"] else ""
+        return f"connect to {arguments['host']} on port {arguments['port']}{program}"
     return f"{call.tool} {arguments.get('path', '.')}"
 
 

@@ -2,8 +2,8 @@
 
 A role reaches the relay over a Unix socket of its own, `<sockets>/relay-<role>.sock`, and that socket says which role
 it is. What follows there is HTTP as to a proxy (RFC 9110, 7.6 and 9.3.6). Only the runner speaks for others: each
-connection of its begins with a `Caller`, as a 4-byte big-endian length and MessagePack, `limits.RELAY_CALLER` bytes
-at most.
+connection of its begins with a `Caller`, as a 4-byte big-endian length and MessagePack, at most
+`relay_limits.RELAY_CALLER` bytes.
 
 Outbound asks the gateway three times about each connection: may it be (`JudgeEgress`), where it leads, before it is
 made (`ReachEgress`), and what went through it (`EndedEgress`).
@@ -16,7 +16,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from wirken.domain import limits
-from wirken.domain.reaching import Ending, Verdict
+from wirken.domain.egress import Ending, Verdict
 from wirken.ipc.calls.runner import WirePermit
 
 _Name = Annotated[str, msgspec.Meta(max_length=limits.SENTENCE)]

@@ -1,0 +1,396 @@
+"""The relay from outside: real sockets on both sides, a scripted gateway, TLS by the ssl module where it matters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.support import hellos
+from tests.support.fake_names import Names
+
+from wirken.domain import relay_limits
+from wirken.domain.egress import Verdict
+from wirken.domain.errors import Refused
+from wirken.ipc.calls.egress import Caller, EgressRuling, EndedEgress, JudgeEgress, ReachEgress
+from wirken.ipc.calls.runner import WirePermit
+from wirken.ipc.framing import encode_frame
+from wirken.ipc.link import pack
+from wirken.outbound.relay_server import Relay, listeners
+from wirken.outbound.resolve import Address, Resolver, connect
+
+PERMIT = WirePermit("default/terminal/c", 4, "ab" * 32)
+CONNECT = b"CONNECT pypi.org:443 HTTP/1.1\r\nHost: pypi.org:443\r\n\r\n"
+GET = b"GET http://pypi.org/simple HTTP/1.1\r\nHost: pypi.org\r\n\r\n"
+
+
+@dataclass
+class Gateway:
+    """Says what a test wants, and keeps what it was told."""
+
+    verdict: Verdict = "allowed"
+    asked: list[JudgeEgress] = field(default_factory=list)
+    reached: list[ReachEgress] = field(default_factory=list)
+    ends: list[EndedEgress] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    on_reach: list[int] = field(default_factory=list)
+    """Connections that the server had seen when each address was put on record."""
+    server: Server | None = None
+    away: bool = False
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def judge(self, question: JudgeEgress) -> EgressRuling:
+        self.asked.append(question)
+        await self.gate.wait()
+        if self.away:
+            raise Refused("No such call runs now.")
+        verdict = self.verdict if question.found == "allowed" else question.found
+        return EgressRuling(verdict, "because", len(self.asked) if verdict == "allowed" else 0)
+
+    async def reach(self, said: ReachEgress) -> None:
+        self.reached.append(said)
+        self.on_reach.append(0 if self.server is None else len(self.server.heard))
+
+    async def ended(self, said: EndedEgress) -> None:
+        self.ends.append(said)
+
+
+@dataclass
+class Server:
+    """A server on loopback; what it heard of each connection. It answers with what it heard, in capitals."""
+
+    heard: list[bytearray] = field(default_factory=list)
+    port: int = 0
+    greets: bytes = b""
+    silent: bool = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        mine = bytearray()
+        self.heard.append(mine)
+        writer.write(self.greets)
+        while piece := await reader.read(65536):
+            mine += piece
+            if not self.silent:
+                writer.write(piece.upper())
+                await writer.drain()
+        writer.write(b"bye")
+        writer.close()
+
+
+@dataclass
+class House:
+    path: Path
+    gateway: Gateway
+    server: Server
+    relay: Relay
+    names: Names
+
+    @asynccontextmanager
+    async def dial(self, *, caller: bool = True) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_unix_connection(self.path)
+        if caller:
+            writer.write(encode_frame(pack(Caller(PERMIT, "pip"))))
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def said(self, words: bytes, *, caller: bool = True) -> bytes:
+        """Say something and return all that comes back until the relay closes."""
+        async with asyncio.timeout(10), self.dial(caller=caller) as (reader, writer):
+            writer.write(words)
+            return await reader.read(-1)
+
+    async def end(self) -> EndedEgress:
+        async with asyncio.timeout(5):
+            while not self.gateway.ends:
+                await asyncio.sleep(0.005)
+        return self.gateway.ends[0]
+
+
+@asynccontextmanager
+async def house(
+    folder: Path,
+    *,
+    role: str = "runner",
+    names: dict[str, list[str]] | None = None,
+    pinned: bool = True,
+    own_uid: int | None = None,
+) -> AsyncIterator[House]:
+    """A relay whose ports lead to a server of ours: the operator gave the name an address of this machine."""
+    server = Server()
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    given = {"pypi.org": ("127.0.0.1",)} if pinned else {}
+    known = Names(names or {})
+    gateway = Gateway(server=server)
+    path = folder / "relay.sock"
+    door = socket.socket(socket.AF_UNIX)
+    door.bind(str(path))
+    door.listen()
+    doors = listeners([f"{role}={door.detach()}"])
+
+    async def reaches(addresses: Sequence[Address], port: int) -> tuple[socket.socket, Address]:
+        assert port in (443, 80)
+        return await connect(addresses, server.port)
+
+    made = Relay(Resolver(known, given, lambda _: False), gateway, reaches)
+    if own_uid is not None:
+        made.own_uid = own_uid
+    made.open(doors)
+    try:
+        yield House(path, gateway, server, made, known)
+    finally:
+        await made.close()
+        for one in doors.values():
+            one.close()
+        listening.close()
+        await listening.wait_closed()
+
+
+def status(answer: bytes) -> str:
+    return answer.split(b"\r\n", 1)[0].decode()
+
+
+async def test_a_tunnel_carries_bytes_both_ways_once_tls_names_its_host(tmp_path: Path) -> None:
+    hello = hellos.real("pypi.org")
+    async with house(tmp_path) as at, at.dial() as (reader, writer):
+        writer.write(CONNECT)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert at.gateway.on_reach == [0]
+        writer.write(hello)
+        assert await reader.readexactly(len(hello)) == hello.upper()
+        writer.write(b"more")
+        assert await reader.readexactly(4) == b"MORE"
+        writer.write_eof()
+        assert await reader.read(-1) == b"bye"
+        end = await at.end()
+        assert (end.ended, end.bytes_up, end.bytes_down) == ("closed", len(hello) + 4, len(hello) + 7)
+        assert end.address == "127.0.0.1"
+        [asked], [said] = at.gateway.asked, at.gateway.reached
+        assert (asked.role, asked.host, asked.port, asked.caller) == ("runner", "pypi.org", 443, Caller(PERMIT, "pip"))
+        assert (said.verdict, said.address) == ("allowed", "127.0.0.1")
+        assert bytes(at.server.heard[0]) == hello + b"more"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        hellos.real("evil.example"),
+        hellos.real(None),
+        b"GET / HTTP/1.1\r\nHost: pypi.org\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9\r\n",
+        hellos.records(hellos.hello(hellos.server_name(b"pypi.org."))),
+        hellos.records(hellos.hello(hellos.server_name(b"pypi.org\x00.evil.example"))),
+    ],
+)
+async def test_not_one_byte_goes_out_where_tls_names_another_host(tmp_path: Path, first: bytes) -> None:
+    async with house(tmp_path) as at:
+        answer = await at.said(CONNECT + first)
+        assert status(answer).startswith("HTTP/1.1 200") and answer.endswith(b"\r\n\r\n")
+        assert (await at.end()).ended == "sni_mismatch"
+        assert [said.verdict for said in at.gateway.reached] == ["allowed", "sni_mismatch"]
+        assert all(not heard for heard in at.server.heard)
+
+
+async def test_a_first_message_in_pieces_is_read_as_one(tmp_path: Path) -> None:
+    hello = hellos.records(hellos.hello(hellos.server_name(b"pypi.org")), 7)
+    async with house(tmp_path) as at, at.dial() as (reader, writer):
+        writer.write(CONNECT)
+        await reader.readuntil(b"\r\n\r\n")
+        for at_byte in range(len(hello)):
+            assert all(not heard for heard in at.server.heard)
+            writer.write(hello[at_byte : at_byte + 1])
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert await reader.readexactly(len(hello)) == hello.upper()
+
+
+async def test_a_plain_request_is_sent_alone_and_its_answer_comes_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        at.server.greets = b"HTTP/1.1 200 OK\r\n\r\n"
+        async with at.dial() as (reader, writer):
+            writer.write(GET + b"GET http://pypi.org/second HTTP/1.1\r\nHost: pypi.org\r\n\r\n")
+            sent = b"GET /simple HTTP/1.1\r\nHost: pypi.org\r\nConnection: close\r\n\r\n"
+            assert await reader.readexactly(19 + len(sent)) == b"HTTP/1.1 200 OK\r\n\r\n" + sent.upper()
+            await asyncio.sleep(0.05)
+            assert bytes(at.server.heard[0]) == sent
+        assert [asked.port for asked in at.gateway.asked] == [80]
+
+
+async def test_a_body_goes_on_as_long_as_was_said_and_no_longer(tmp_path: Path) -> None:
+    post = b"POST http://pypi.org/ HTTP/1.1\r\nHost: pypi.org\r\nContent-Length: 5\r\n\r\n"
+    async with house(tmp_path) as at, at.dial() as (reader, writer):
+        writer.write(post + b"he")
+        await asyncio.sleep(0.02)
+        writer.write(b"lloGET / HTTP/1.1\r\n\r\n")
+        await reader.readuntil(b"HELLO")
+        await asyncio.sleep(0.05)
+        assert bytes(at.server.heard[0]).endswith(b"\r\n\r\nhello")
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        (b"CONNECT 127.0.0.1:443 HTTP/1.1\r\nHost: 127.0.0.1:443\r\n\r\n", "ip_literal"),
+        (b"CONNECT pypi.org:22 HTTP/1.1\r\nHost: pypi.org:22\r\n\r\n", "port_not_allowed"),
+        (b"TRACE http://pypi.org/ HTTP/1.1\r\nHost: pypi.org\r\n\r\n", "method_not_allowed"),
+        (b"GET / HTTP/1.1\r\nHost: pypi.org\r\n\r\n", "malformed"),
+        (b"A" * (relay_limits.RELAY_HEAD + 1), "malformed"),
+    ],
+)
+async def test_what_is_no_plain_request_is_told_so_and_on_record(tmp_path: Path, words: bytes, verdict: str) -> None:
+    async with house(tmp_path) as at:
+        assert f"by Wirken ({verdict})" in status(await at.said(words))
+        assert [asked.found for asked in at.gateway.asked] == [verdict]
+        assert at.server.heard == [] and at.names.asked == []
+
+
+async def test_a_host_that_is_not_allowed_is_not_even_resolved(tmp_path: Path) -> None:
+    async with house(tmp_path, pinned=False, names={"pypi.org": ["8.8.8.8"]}) as at:
+        at.gateway.verdict = "not_allowed"
+        answer = await at.said(CONNECT)
+        assert status(answer) == "HTTP/1.1 403 Forbidden by Wirken (not_allowed)"
+        assert answer.endswith(b"Wirken did not connect: because\n")
+        assert at.names.asked == [] and at.gateway.reached == []
+
+
+@pytest.mark.parametrize(
+    ("names", "verdict"),
+    [
+        ({}, "resolution_failed"),
+        ({"pypi.org": ["127.0.0.1"]}, "private_address"),
+        ({"pypi.org": ["169.254.169.254", "10.0.0.1", "::1"]}, "private_address"),
+    ],
+)
+async def test_a_name_that_leads_here_or_nowhere_is_refused(
+    tmp_path: Path, names: dict[str, list[str]], verdict: str
+) -> None:
+    async with house(tmp_path, pinned=False, names=names) as at:
+        assert f"({verdict})" in status(await at.said(CONNECT))
+        assert [said.verdict for said in at.gateway.reached] == [verdict]
+        assert at.server.heard == [] and at.gateway.ends == []
+
+
+async def test_a_server_that_takes_no_connection_is_told_so(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        at.server.port = 1
+        assert status(await at.said(CONNECT)) == "HTTP/1.1 502 Bad Gateway by Wirken (unreachable)"
+        assert (await at.end()).ended == "unreachable"
+
+
+async def test_without_a_judge_nothing_is_reached(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        at.gateway.away = True
+        assert status(await at.said(CONNECT)) == "HTTP/1.1 503 Service Unavailable by Wirken"
+        assert at.server.heard == []
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        encode_frame(b"\xff not a caller"),
+        (relay_limits.RELAY_CALLER + 1).to_bytes(4, "big") + b"x" * 10,
+        b"\x00\x00\x00\x00",
+        CONNECT,
+    ],
+)
+async def test_the_runner_says_first_whose_a_connection_is(tmp_path: Path, first: bytes) -> None:
+    async with house(tmp_path) as at:
+        assert await at.said(first, caller=False) == b""
+        assert at.gateway.asked == []
+
+
+async def test_another_role_speaks_for_itself(tmp_path: Path) -> None:
+    async with house(tmp_path, role="channel-test") as at:
+        at.gateway.verdict = "not_allowed"
+        assert "403" in status(await at.said(CONNECT, caller=False))
+        assert (at.gateway.asked[0].role, at.gateway.asked[0].caller) == ("channel-test", None)
+
+
+async def test_a_stranger_of_another_uid_is_not_heard(tmp_path: Path) -> None:
+    async with house(tmp_path, own_uid=12345) as at:
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            async with at.dial() as (reader, writer):
+                writer.write(CONNECT)
+                await writer.drain()
+                await reader.readexactly(1)
+        assert at.gateway.asked == []
+
+
+async def test_a_client_that_gives_up_asks_no_longer(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        at.gateway.gate.clear()
+        async with at.dial() as (_, writer):
+            writer.write(CONNECT)
+            while not at.gateway.asked:
+                await asyncio.sleep(0.005)
+        async with asyncio.timeout(5):
+            while at.relay._serving:
+                await asyncio.sleep(0.005)
+        assert at.server.heard == []
+
+
+async def test_a_call_that_is_over_loses_its_connections_and_what_passed_is_said(tmp_path: Path) -> None:
+    hello = hellos.real("pypi.org")
+    async with house(tmp_path) as at, at.dial() as (reader, writer):
+        writer.write(CONNECT + hello)
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(len(hello))
+        await at.relay.stop(WirePermit("default/terminal/c", 5, "ab" * 32))
+        assert at.gateway.ends == []
+        await at.relay.stop(PERMIT)
+        [end] = at.gateway.ends
+        assert (end.ended, end.bytes_up, end.bytes_down) == ("stopped", len(hello), len(hello))
+        assert await reader.read(-1) == b""
+
+
+async def test_one_caller_has_so_many_connections_and_no_more(tmp_path: Path) -> None:
+    async with house(tmp_path) as at, contextlib.AsyncExitStack() as open_ones:
+        at.gateway.gate.clear()
+        for _ in range(relay_limits.RELAY_PARALLEL):
+            _, writer = await open_ones.enter_async_context(at.dial())
+            writer.write(CONNECT)
+        while len(at.gateway.asked) < relay_limits.RELAY_PARALLEL:
+            await asyncio.sleep(0.005)
+        assert "429" in status(await at.said(CONNECT))
+        other = Caller(WirePermit("default/terminal/c", 5, "ab" * 32))
+        _, writer = await open_ones.enter_async_context(at.dial(caller=False))
+        writer.write(encode_frame(pack(other)) + CONNECT)
+        async with asyncio.timeout(5):
+            while len(at.gateway.asked) == relay_limits.RELAY_PARALLEL:
+                await asyncio.sleep(0.005)
+
+
+async def test_a_lost_gateway_ends_everything(tmp_path: Path) -> None:
+    hello = hellos.real("pypi.org")
+    async with house(tmp_path) as at, at.dial() as (reader, writer):
+        writer.write(CONNECT + hello)
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(len(hello))
+        await at.relay.drop()
+        assert await reader.read(-1) == b"" and at.relay._serving == {}
+
+
+async def test_much_passes_whole_and_counted(tmp_path: Path) -> None:
+    hello, much = hellos.real("pypi.org"), bytes(range(256)) * 40_000
+    async with house(tmp_path) as at:
+        at.server.silent = True
+        async with at.dial() as (reader, writer):
+            writer.write(CONNECT + hello)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(much)
+            await writer.drain()
+            writer.write_eof()
+            assert await reader.read(-1) == b"bye"
+        assert (await at.end()).bytes_up == len(hello) + len(much)
+        assert bytes(at.server.heard[0]) == hello + much

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from wirken.domain.actions import NetworkMode, Place
+from wirken.domain.egress import EgressClosed, EgressVerdict
+from wirken.domain.events import Outcome
+from wirken.record.reached import Reached
+
+ALLOWED = EgressVerdict(
+    call_id="c",
+    connection=1,
+    verdict="allowed",
+    host="pypi.org",
+    port=443,
+    rule="allowlist",
+    program="",
+    by="",
+    lease="",
+    address="93.184.215.14",
+)
+CLOSED = EgressClosed(
+    call_id="c",
+    connection=1,
+    host="pypi.org",
+    address="93.184.215.14",
+    bytes_up=1,
+    bytes_down=1,
+    duration_ms=1,
+    ended="closed",
+)
+
+
+def said(
+    network: NetworkMode, *rows: EgressVerdict | EgressClosed | Outcome, approved: frozenset[str] = frozenset()
+) -> list[str]:
+    reached = Reached()
+    reached.permitted("c", Place("/w", "bubblewrap", network=network, hosts=("pypi.org",)))
+    found: list[str] = []
+    for row in rows:
+        match row:
+            case EgressVerdict():
+                found += reached.verdict(row, set(approved))
+            case EgressClosed():
+                found += reached.closed(row)
+            case _:
+                found += reached.over("c", row)
+    return found
+
+
+def other(**fields: object) -> EgressVerdict:
+    return msgspec.structs.replace(ALLOWED, **fields)
+
+
+def test_what_the_place_allows_follows() -> None:
+    assert said("allowlist", ALLOWED, CLOSED, "ok") == []
+    assert said("open", other(host="any.example", rule="open"), CLOSED, "ok") == []
+    assert said("ask", other(host="any.example", rule="grant"), CLOSED, "ok") == []
+    approved = other(host="any.example", rule="approval", lease="l")
+    assert said("ask", approved, CLOSED, "ok", approved=frozenset({"l"})) == []
+    assert said("none", other(verdict="mode_none", rule="none")) == []
+
+
+@pytest.mark.parametrize(
+    ("network", "row"),
+    [
+        ("none", ALLOWED),
+        ("allowlist", other(host="evil.example")),
+        ("allowlist", other(host="evil.example", rule="grant")),
+        ("ask", other(host="evil.example")),
+        ("ask", other(host="evil.example", rule="approval", lease="never given")),
+    ],
+)
+def test_what_the_place_does_not_allow_is_found(network: NetworkMode, row: EgressVerdict) -> None:
+    assert len(said(network, row)) == 1
+
+
+def test_a_call_that_does_not_run_reaches_nothing() -> None:
+    assert said("open", "ok", ALLOWED) == ["a connection of a call that was not running"]
+    assert said("open", other(call_id="d")) == ["a connection of a call that was not running"]
+
+
+def test_every_connection_ends_once_and_before_its_call() -> None:
+    assert said("open", CLOSED) == ["the end of a connection that was never allowed"]
+    assert said("open", ALLOWED, CLOSED, CLOSED) == ["the end of a connection that was never allowed"]
+    assert said("open", ALLOWED, "ok") == ["a call ended before a connection of it did"]
+    assert said("open", ALLOWED, "unknown") == []
