@@ -1,7 +1,7 @@
 """A runner without its socket, for tests: a call per line on standard input, its answer on standard output.
 
 Runs inside the view of `tests.support.walled`. Requests are JSON objects: `{"id", "do": "run", "tool", "arguments",
-"read_only"?, "network"?, "place"?}`, `{"do": "cancel", "id"}`, `{"do": "stop"}`, `{"id", "do": "status"}`,
+"read_only"?, "network"?, "place"?, "steering"?}`, `{"do": "cancel", "id"}`, `{"do": "stop"}`, `{"id", "do": "status"}`,
 `{"id", "do": "time", "count"}`.
 """
 
@@ -38,8 +38,11 @@ class Bench:
         self._seq = 0
         self._tasks: dict[int, asyncio.Task[dict[str, object]]] = {}
 
-    def question(self, tool: str, arguments: str, read_only: list[str], network: NetworkMode = "none") -> Run:
-        return self.anywhere(tool, arguments, Place(self._workspace, self._kind, network, tuple(read_only)))
+    def question(
+        self, tool: str, arguments: str, read_only: list[str], network: NetworkMode = "none", *, steering: bool = False
+    ) -> Run:
+        place = Place(self._workspace, self._kind, network, tuple(read_only), steering=steering)
+        return self.anywhere(tool, arguments, place)
 
     def anywhere(self, tool: str, arguments: str, place: Place) -> Run:
         self._seq += 1
@@ -77,7 +80,9 @@ class Bench:
         folders = request.get("read_only", [])
         assert isinstance(folders, list)
         network: NetworkMode = "open" if request.get("network") else "none"
-        question = self.question(str(request["tool"]), str(request["arguments"]), folders, network)
+        question = self.question(
+            str(request["tool"]), str(request["arguments"]), folders, network, steering=request.get("steering") is True
+        )
         return dict(msgspec.to_builtins(await self._tools.run(question)))
 
     async def _timed(self, count: int) -> dict[str, object]:

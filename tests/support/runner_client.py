@@ -55,19 +55,29 @@ class Client:
             self._answers[line.pop("id", 0)] = line
         return self._answers.pop(number)
 
-    def start(self, tool: str, read_only: tuple[str, ...] = (), network: bool = False, **arguments: object) -> int:
-        text = json.dumps(arguments)
-        return self.send(do="run", tool=tool, arguments=text, read_only=list(read_only), network=network)
+    def start(
+        self,
+        tool: str,
+        read_only: tuple[str, ...] = (),
+        network: bool = False,
+        *,
+        steering: bool = False,
+        **arguments: object,
+    ) -> int:
+        asked = {"read_only": list(read_only), "network": network, "steering": steering}
+        return self.send(do="run", tool=tool, arguments=json.dumps(arguments), **asked)
 
-    def run(self, tool: str, read_only: tuple[str, ...] = (), **arguments: object) -> Ran:
-        return msgspec.convert(self.answer(self.start(tool, read_only, False, **arguments)), Ran)
+    def run(self, tool: str, read_only: tuple[str, ...] = (), *, steering: bool = False, **arguments: object) -> Ran:
+        return msgspec.convert(self.answer(self.start(tool, read_only, False, steering=steering, **arguments)), Ran)
 
-    def sh(self, command: str, timeout: float = 30) -> Ran:
-        return self.run("exec", command=command, timeout=timeout)
+    def sh(self, command: str, timeout: float = 30, *, steering: bool = False) -> Ran:
+        return self.run("exec", steering=steering, command=command, timeout=timeout)
 
-    def online(self, command: str, read_only: tuple[str, ...] = (), timeout: float = 60) -> Ran:
+    def online(
+        self, command: str, read_only: tuple[str, ...] = (), timeout: float = 60, *, steering: bool = False
+    ) -> Ran:
         """Run a command that was granted a network."""
-        number = self.start("exec", read_only, True, command=command, timeout=timeout)
+        number = self.start("exec", read_only, True, steering=steering, command=command, timeout=timeout)
         return msgspec.convert(self.answer(number), Ran)
 
     def status(self) -> SandboxReport:

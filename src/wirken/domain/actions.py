@@ -62,6 +62,8 @@ class Place(msgspec.Struct, frozen=True):
     outside: tuple[Outside, ...] = ()
     module: Module | None = None
     """With the sandbox `wasm`: what runs."""
+    steering: bool = False
+    """May write files that steer the agent or the person's own tools (`domain.steering`)."""
 
 
 class CanonicalCall(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ LINK_BUFFER: Final = 4 * FRAME  # bytes waiting to be written to one peer; one t
 LINK_QUESTIONS: Final = 256  # questions of one peer being answered at once
 REFUSALS_RECORDED: Final = 30  # refused connections per HANDSHAKE_WINDOW that get a row each; a flood gets no more
 ROW_READS: Final = 2  # pages of rows read for one peer at once; each holds one in memory
+SHARED_FILE: Final = 32 * 2**20  # bytes of a file that crosses between wings as a memfd; it is held in memory
 CONNECTIONS: Final = 64  # peers of the gateway at once; six wings, adapters and a few terminals
 
 # --- text -------------------------------------------------------------------------------------------
@@ -125,6 +126,11 @@ EXEC_PARALLEL: Final = 8  # commands at once; 8 x 512 MiB is what a laptop can g
 EXEC_ARGV: Final = 256  # elements of an argv array
 EXEC_OUTPUT_NOTES: Final = 256  # bytes of the tail kept free for saying what was cut and what ended it
 EXEC_SETUP: Final = 10.0  # seconds bubblewrap has to build a sandbox; it takes 3 ms, more on a loaded machine
+STEERING_SCAN: Final = 500_000  # entries of a workspace looked at for files that steer; 0.4 s before each command
+STEERING_KEPT: Final = 512  # such files and folders that one sandbox keeps read-only; each is a mount
+STEERING_TOLD: Final = 10  # names of new ones in a command's answer; more would not be read
+STEERING_SETTLED: Final = 3.0  # seconds a new sandbox has to show all of them read-only; it takes 3 ms
+EXEC_SETTLE: Final = 0.001  # seconds between looks whether a sandbox's mounts are all made; they take 3 ms
 EXEC_CLEAR: Final = 5.0  # seconds the kernel has to clear away a killed process tree
 EXEC_WATCH: Final = 0.05  # seconds between looks of the watchdog; a hog fills about 100 MiB meanwhile
 EXEC_WATCH_CGROUP: Final = 0.25  # seconds between looks at a cgroup, where the kernel holds the limit itself
@@ -171,6 +177,7 @@ LISTING: Final = 1000  # directory entries one list_files returns
 PATH: Final = 4096  # bytes of a path, as PATH_MAX
 FILE_SCAN: Final = 64 * 2**20  # bytes read_file searches for the first line asked for
 LINKS: Final = 8  # links one name may lead through when written; longer chains are loops
+LISTING_SCAN: Final = 200_000  # entries of one folder that list_files looks at; 0.3 s, and one may grow meanwhile
 RESOLVE_RETRIES: Final = 64  # times a path is resolved again when a rename races with it (openat2(2), EAGAIN)
 
 # --- credentials ------------------------------------------------------------------------------------
@@ -222,8 +229,7 @@ VAULT_ANSWER: Final = 10.0  # seconds the vault has to answer; a signature takes
 SOCKET_ADDRESS: Final = 107  # bytes of a Unix socket's path, without the closing zero (unix(7))
 
 # --- walls of our own processes ---------------------------------------------------------------------
-# Bytes of private memory (RLIMIT_DATA), descriptors and threads of one process: far above what work needs, far
-# below what hurts the machine. Commands would inherit them from the runner, which is held by its commands' own.
+# Private memory (RLIMIT_DATA), descriptors, threads of one process: far above work's needs, below what hurts.
 SMALL_MEMORY: Final = 256 * 2**20  # the vault's Argon2 takes 64 MiB, everything else in it 30
 WING_MEMORY: Final = 1 * 2**30  # a few LINK_BUFFERs, answers and thread stacks (8 MiB each) at once; idle 20 MiB
 GATEWAY_MEMORY: Final = 2 * 2**30  # SESSIONS_LOADED conversations and a FRAME of several CONNECTIONS at once
@@ -247,8 +253,7 @@ PAGE_REFUSED_LINES: Final = 10.0  # seconds between two log lines about refused 
 PAGE_ENDING: Final = 0.5  # seconds answers may still take while the process ends, of STOP_TIME's 1.5
 TCP_TABLE: Final = 64 * 2**20  # bytes read of a kernel TCP table; 400,000 connections
 
-# Used when started as root: no child stays root. Chosen from the range that Debian leaves to local
-# administrators' daemons (Debian Policy 9.2.2: 60000-64999 is reserved for such numbers).
+# When started as root, no child stays root. From Debian's range for local daemons (Policy 9.2.2: 60000-64999).
 SERVICE_UID: Final = 64_370  # uid and gid
 
 # --- gateway ----------------------------------------------------------------------------------------
@@ -257,9 +262,7 @@ TOOL_OUTPUT: Final = 320 * 1024  # bytes of one result that reach the record and
 MODEL_TRIES: Final = 3  # requests in one round, when the outbound process is lost before it answered
 RESUMES: Final = 1  # times a turn is taken up again after a crash; more would be a crash loop
 VAULT_WAIT: Final = 5.0  # seconds an attestation waits for a vault that is restarting
-EXEC_GRACE: Final = (
-    15.0  # seconds on top of EXEC_TIME before a runner that does not answer is given up; covers its clean-up
-)
+EXEC_GRACE: Final = 15.0  # seconds on top of EXEC_TIME before a runner is given up; covers its clean-up
 
 # --- terminal and doctor -----------------------------------------------------------------------------
 PASSPHRASE_TRIES: Final = 3  # times a terminal asks for the passphrase; a typing mistake or two

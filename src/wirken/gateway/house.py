@@ -56,7 +56,7 @@ from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.link import Link, Receiver
 from wirken.permissions.decide import decide
 from wirken.permissions.gates import gates
-from wirken.permissions.reach import reaching
+from wirken.permissions.reach import reaching, steered
 from wirken.record.reader import RecordReader
 from wirken.skills.loader import skills_in
 
@@ -287,7 +287,7 @@ class House:
         place = msgspec.structs.replace(seat.place, sandbox=self.router.sandbox)
         profile = self.loaded.config.permissions.exec
         call = placed(msgspec.structs.replace(call, place=place), self._tools, place.sandbox)
-        return reaching(call, self._roots, profile, self.programs)
+        return reaching(steered(call, profile, self.programs), self._roots, profile, self.programs)
 
     async def _ask(self, seat: Seat, session: Session, messages: bytes, tools: bytes) -> Answer:
         def shown(text: str) -> None:

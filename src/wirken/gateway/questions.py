@@ -88,7 +88,8 @@ def reach(tool: str, place: Place) -> tuple[str, ...]:
         return _module(place.module)
     if tool != "exec" and place.module is None:
         further = tuple(f"can {_doing(path)}: {path.path}" for path in place.outside)
-        return ("in the runner, without starting a program", f"can reach: {place.workspace}", *further, "nothing else")
+        here = ("in the runner, without starting a program", f"can reach: {place.workspace}")
+        return (*here, *further, *_steering(place), "nothing else")
     if place.sandbox == "none":
         return ("nowhere: there is no sandbox on this machine",)
     return (
@@ -96,6 +97,7 @@ def reach(tool: str, place: Place) -> tuple[str, ...]:
         f"can read and write: {place.workspace} (seen as /workspace), and an empty /tmp",
         *(f"can read: {folder}" for folder in place.read_only),
         *(f"can {_doing(path)}: {path.path}" for path in place.outside),
+        *_steering(place),
         _network(place),
     )
 
@@ -110,6 +112,10 @@ def _module(module: Module) -> tuple[str, ...]:
 
 def _doing(path: Outside) -> str:
     return "read and write" if path.writable else "read"
+
+
+def _steering(place: Place) -> tuple[str, ...]:
+    return ("can write files there that steer the agent or your own tools, such as .git",) if place.steering else ()
 
 
 def _network(place: Place) -> str:

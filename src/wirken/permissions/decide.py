@@ -102,13 +102,14 @@ def _file(path: str, *, writing: bool) -> Classified:
     key = (ActionKey(f"file:{path}"),)
     place = paths.where(path)
     reaches = (Outside(path, writing),) if place is Where.OUTSIDE else ()
+    steers = writing and paths.names_steering(path)
     if paths.names_credential(path):
-        return Classified(Tier.THREE, key, ("The path commonly holds a credential.",), reaches)
+        return Classified(Tier.THREE, key, ("The path commonly holds a credential.",), reaches, steers)
     match place:
         case Where.OUTSIDE:
             tier = Tier.THREE if writing else Tier.TWO
-            return Classified(tier, key, ("The path lies outside the workspace.",), reaches)
+            return Classified(tier, key, ("The path lies outside the workspace.",), reaches, steers)
         case Where.STEERING if writing:
-            return Classified(Tier.THREE, key, ("This file steers the agent or your own tools.",))
+            return Classified(Tier.THREE, key, ("This file steers the agent or your own tools.",), steers=steers)
         case _:
             return Classified(Tier.ONE, key)

@@ -19,6 +19,8 @@ class Classified:
     reasons: tuple[str, ...] = ()
     reaches: tuple[Outside, ...] = ()
     """The certain paths outside the workspace that it names, each once."""
+    steers: bool = False
+    """It is there to write files that steer the agent or the person's own tools; a person says yes each time."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,7 @@ class Findings:
     doubtful: bool = False
     first: str = ""
     """A key that stands before all others."""
+    steers: bool = False
 
     @property
     def said(self) -> int:
@@ -53,6 +56,11 @@ class Findings:
         if self._reasons.get(reason, Tier.ONE).rank < tier.rank:
             self._reasons[reason] = tier
 
+    def steering(self, reason: str) -> None:
+        """Note that the call is there to write files that steer."""
+        self.steers = True
+        self.asks(Tier.THREE, reason)
+
     def doubt(self, reason: str) -> None:
         """Note that the call may do something that is not named."""
         self.doubtful = True
@@ -66,7 +74,8 @@ class Findings:
         if len(reasons) > len(shown):
             shown.append(f"… and {len(reasons) - len(shown)} more reasons.")
         reaches = tuple(Outside(path, writes) for path, writes in self._reaches.items())
-        return Classified(self.tier, tuple(map(ActionKey, keys or [NOTHING_KEY])), tuple(shown or [_NOTHING]), reaches)
+        named = tuple(map(ActionKey, keys or [NOTHING_KEY]))
+        return Classified(self.tier, named, tuple(shown or [_NOTHING]), reaches, self.steers)
 
 
 _NOTHING = "It runs no program."

@@ -75,6 +75,8 @@ class _Judge:
         opened = next((found for each in names if (found := wrappers.open_up(each, words)) is not None), None)
         for each in names:
             self._named(each, words, opened, piped=piped)
+        if not _VERSIONING.isdisjoint(names):
+            self.findings.steering(f"`{name}` writes its own files, which steer your tools.")
         if opened is not None:
             self._open(opened, piped=piped, depth=depth)
         self._arguments(name, words[1:] if opened is None else _left(words, opened))
@@ -166,7 +168,7 @@ class _Judge:
         if redirect.writes and (target.several or not target.certain):
             self.findings.doubt("Where it writes is decided only when it runs.")
         if redirect.writes and paths.names_steering(target.text):
-            self.findings.asks(Tier.THREE, _STEERS)
+            self.findings.steering(_STEERS)
         leads = paths.outside(target.text)
         if leads is None:
             return
@@ -180,7 +182,7 @@ class _Judge:
         for word in words:
             self._credential(word)
             if not reads and any(map(paths.names_steering, paths.pieces(word.text))):
-                self.findings.asks(Tier.THREE, _STEERS)
+                self.findings.steering(_STEERS)
         if name in rules.TALKS:
             return
         for word in _without_pattern(name, words):
@@ -205,6 +207,8 @@ class _Judge:
 
 _PLAIN: Final = "plain"
 _GIVEN_AWAY: Final = rules.HIGH_RISK | rules.DESTRUCTIVE | rules.SHELLS
+_VERSIONING: Final = frozenset({"git", "hg", "svn", "jj"})
+"""Their work is in `.git` and its like, whatever they are told."""
 _STEERS: Final = "It names a file that steers the agent or your own tools."
 
 

@@ -11,33 +11,11 @@ import posixpath
 import re
 from typing import Final
 
+from wirken.domain.steering import STEERING_FILES, STEERING_FOLDERS
 from wirken.permissions.shell.words import UNKNOWN, could_be_one
 
 SANDBOX_ROOT = "/workspace"
 """Where a command sees its workspace; the file tools take it as another name of the workspace."""
-
-STEERING_FILES: Final = frozenset(
-    (
-        "agents.md soul.md user.md claude.md gemini.md memory.md skill.md .envrc .cursorrules .windsurfrules .bashrc "
-        ".bash_profile .bash_login .bash_logout .profile .zshrc .zshenv .zprofile .inputrc .vimrc .exrc "
-        ".dir-locals.el .editorconfig .gitconfig .gitattributes .gitmodules .npmrc .pypirc .pre-commit-config.yaml "
-        ".gitlab-ci.yml makefile gnumakefile justfile agent.md agents.override.md claude.local.md .mcp.json mcp.json "
-        "opencode.json .clinerules .roorules .goosehints .aider.conf.yml .bash_aliases .zlogin .zlogout .kshrc .cshrc "
-        ".tcshrc .login .logout .xprofile .xinitrc .nvimrc .nvim.lua .gdbinit .lldbinit .pdbrc .irbrc .pryrc .hgrc "
-        ".curlrc .wgetrc .tmux.conf .screenrc .tool-versions mise.toml .mise.toml .devcontainer.json .yarnrc "
-        ".yarnrc.yml .pnpmfile.cjs .lefthook.yml lefthook.yml .lintstagedrc .travis.yml .drone.yml "
-        "azure-pipelines.yml bitbucket-pipelines.yml jenkinsfile .pre-commit-hooks.yaml"
-    ).split()
-)
-"""File names, folded, whose content steers the agent or the person's own tools: destructive to write."""
-
-STEERING_FOLDERS: Final = frozenset(
-    (
-        "skills .git .vscode .idea .cursor .claude .github .husky .devcontainer .hg .svn .jj .gemini .codex .opencode "
-        ".crush .windsurf .roo .kiro .continue .zed .vim .nvim .circleci .gitea .forgejo .gitlab .direnv .mise .yarn"
-    ).split()
-)
-"""Folder names, folded, in which every file steers."""
 
 CREDENTIAL_NAMES: Final = frozenset(
     (

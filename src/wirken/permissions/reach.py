@@ -47,6 +47,12 @@ def reaching(
     return msgspec.structs.replace(call, place=msgspec.structs.replace(call.place, outside=outside))
 
 
+def steered(call: CanonicalCall, profile: Profile = "standard", programs: Programs = NOTHING_KNOWN) -> CanonicalCall:
+    """Return the call with files that steer in its place, if it names some: a person sees that in the question."""
+    steers = classify(call, profile, programs).steers
+    return msgspec.structs.replace(call, place=msgspec.structs.replace(call.place, steering=steers))
+
+
 def _given(found: Classified, roots: tuple[str, ...]) -> tuple[Outside, ...]:
     below = (
         path

@@ -17,6 +17,7 @@ from wirken.ipc.calls.runner import SandboxReport
 from wirken.runner import bubblewrap, cgroups
 from wirken.runner.commands import Commands
 from wirken.runner.egress import Egress
+from wirken.runner.guard import Guarded
 from wirken.runner.outside import given
 from wirken.runner.owner import Owner
 from wirken.runner.probe import probe
@@ -91,7 +92,7 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
         ground = Ground(frozenset(options.workspaces), frozenset(options.read_only), given(options.outside))
         walled = options._replace(runsc="")
         skills = Skills(options.skills, functools.partial(_bubblewrap, walled, host, base / "skills", token, Bounds()))
-        yield Tools(ground, sandbox, skills, options.bounds, look, token)
+        yield Tools(ground, Guarded(sandbox), skills, options.bounds, look, token)
     finally:
         _remove(base)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from wirken.domain import limits
@@ -38,6 +39,12 @@ def open_beneath(directory: int, path: bytes, flags: int, mode: int = 0) -> int:
         if (code := ctypes.get_errno()) not in (errno.EAGAIN, errno.EINTR):
             raise OSError(code, os.strerror(code))
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def place_below(directory: int, handle: int) -> PurePosixPath | None:
+    """Return where the file of `handle` lies now, relative to `directory`; None if that is elsewhere, or removed."""
+    top, place = (Path(f"/proc/self/fd/{each}").readlink() for each in (directory, handle))
+    return PurePosixPath(place.relative_to(top)) if place.is_relative_to(top) else None
 
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from wirken.domain.actions import Outside
 from wirken.runner.granted import Certificates, certificates, environment
 from wirken.runner.sandbox import Bounds, Command
+from wirken.runner.steering import mountable
 
 WORKSPACE: Final = "/workspace"
 READ_ONLY: Final = "/readonly"
@@ -89,8 +90,8 @@ def shown_at(read_only: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def arguments(root: HostRoot, bounds: Bounds, command: Command, inherited: Descriptors) -> list[str]:
-    """Return the whole command line. `command.argv` is started byte for byte as given.
+def options(root: HostRoot, bounds: Bounds, command: Command, inherited: Descriptors) -> list[str]:
+    """Return bubblewrap's options: everything before the command itself.
 
     The root is made read-only last; everything that can be written has a size, except the workspace. With
     `command.network` it finds a proxy's address and the machine's CA certificates; its network stays a loopback of
@@ -98,7 +99,6 @@ def arguments(root: HostRoot, bounds: Bounds, command: Command, inherited: Descr
     """
     size = str(bounds.tmp)
     return [
-        "bwrap",
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
         *("--unshare-net", "--uid", str(USER), "--gid", str(USER), "--hostname", "sandbox"),
         *("--die-with-parent", "--new-session"),
@@ -108,12 +108,13 @@ def arguments(root: HostRoot, bounds: Bounds, command: Command, inherited: Descr
         *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108  # made here
         *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108  # made here
         *(("--bind", command.workspace, WORKSPACE) if command.workspace else ()),
+        *(text for path in mountable(command.kept) for text in _over_itself(command.workspace, path)),
         *(text for source, place in shown_at(command.read_only) for text in ("--ro-bind", source, place)),
         *(_granted(root.certificates) if command.network is not None else ()),
         *(text for one in command.outside for text in (_bind(one), one.path, one.path)),
         *("--remount-ro", "/", "--chdir", WORKSPACE if command.workspace else "/"),
         *("--json-status-fd", str(inherited.status), "--block-fd", str(inherited.gate)),
-        *("--seccomp", str(inherited.filter), "--", *command.argv),
+        *("--seccomp", str(inherited.filter)),
     ]
 
 
@@ -121,6 +122,10 @@ def _granted(authorities: Certificates) -> tuple[str, ...]:
     shown = (("--ro-bind", source, place) for source, place in authorities.folders)
     variables = (("--setenv", name, value) for name, value in environment(authorities).items())
     return tuple(word for option in (*shown, *variables) for word in option)
+
+
+def _over_itself(workspace: str, path: str) -> tuple[str, str, str]:
+    return ("--ro-bind", f"{workspace}/{path}", f"{WORKSPACE}/{path}")
 
 
 def _bind(one: Outside) -> str:

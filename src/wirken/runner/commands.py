@@ -11,7 +11,7 @@ from typing import Final, Literal
 from wirken.domain import limits
 from wirken.domain.actions import SandboxKind
 from wirken.domain.errors import SandboxUnavailable
-from wirken.runner import bubblewrap
+from wirken.runner import bubblewrap, guard
 from wirken.runner.bubblewrap import HostRoot
 from wirken.runner.drain import Drain
 from wirken.runner.egress import Egress
@@ -71,10 +71,10 @@ class Commands:
                 fence.remove()
 
     async def _behind(self, fence: Fence, command: Command) -> Finished:
-        arguments = functools.partial(bubblewrap.arguments, self._root, self._bounds, command)
+        options = functools.partial(bubblewrap.options, self._root, self._bounds, command)
         with Drain() as drain:
             try:
-                tree = Tree(arguments, command.stdin, drain.write_end, self._program)
+                tree = Tree(options, command.argv, command.stdin, drain.write_end, self._program)
             except OSError as error:
                 if error.errno == errno.E2BIG:
                     return Finished(NOT_EXECUTABLE, "", Kept("The command is too long to be started.", 0), 0.0)
@@ -98,6 +98,7 @@ class Commands:
             fence.admit(first)
             for which, value in _EACH:
                 lower(first, which, value)
+            await guard.settled(f"/proc/{first}/root{bubblewrap.WORKSPACE}", command.kept, tree.over)
         except NotStarted:
             return None, "", 0.0
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import heapq
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from typing import BinaryIO, Final, NamedTuple
 
 from wirken.domain import limits
 from wirken.domain.events import Outcome
+from wirken.domain.steering import steers
 from wirken.domain.text import clip, shown
-from wirken.runner.beneath import open_beneath
+from wirken.runner.beneath import open_beneath, place_below
 from wirken.runner.locate import FileFailure, Located
 from wirken.runner.output import fitting_start
 from wirken.runner.output import shown as decoded
@@ -68,9 +70,10 @@ def read_file(where: Located, first: int = 1, count: int | None = None) -> Answe
             return _page(file, size, first, count, where)
 
 
-def write_file(where: Located, content: str, token: Callable[[], str]) -> Answer:
+def write_file(where: Located, content: str, token: Callable[[], str], *, steering: bool = False) -> Answer:
     """Replace or create a file atomically; missing folders on the way are made. A link is written through.
 
+    Without `steering`, a name that leads to a file that steers tools is refused, whatever it is called itself.
     The old content stays until the new one is on disk. `token` makes names for the file in between.
     """
     data = content_of(content)
@@ -79,6 +82,8 @@ def write_file(where: Located, content: str, token: Callable[[], str]) -> Answer
     with failures(where, "write"), _opened(where) as root:
         parent, name, old = _target(root, where)
         try:
+            if not steering:
+                _harmless(root, parent, name, where)
             mode = stat.S_IMODE(old.st_mode) & 0o777 if old is not None else _NEW_FILE
             _replace(parent, name, data, mode, f".wirken-{token()}")
         finally:
@@ -86,8 +91,8 @@ def write_file(where: Located, content: str, token: Callable[[], str]) -> Answer
     return Answer(f"{'Created' if old is None else 'Replaced'} {where.named} ({len(data)} bytes).")
 
 
-def list_files(where: Located) -> Answer:
-    """Return a folder's entries by name, at most limits.LISTING of them.
+def list_files(where: Located, most: int = limits.LISTING_SCAN) -> Answer:
+    """Return a folder's entries by name, at most limits.LISTING of them, the first of the `most` looked at.
 
     One line each: `name/`, `name -> target`, or the name and the size in bytes.
     """
@@ -99,7 +104,7 @@ def list_files(where: Located) -> Answer:
             def names() -> Iterator[str]:
                 nonlocal total
                 with os.scandir(handle) as entries:
-                    for entry in entries:
+                    for entry in itertools.islice(entries, most):
                         total += 1
                         yield entry.name
 
@@ -108,7 +113,8 @@ def list_files(where: Located) -> Answer:
         finally:
             os.close(handle)
     if total > len(kept) or cut:
-        text += f"\n[… {total - text.count(chr(10)) - 1} of {total} entries left out …]"
+        of = f"{total} or more" if total == most else str(total)
+        text += f"\n[… {total - text.count(chr(10)) - 1} of {of} entries left out …]"
     return Answer(text or "(empty folder)", cut)
 
 
@@ -216,6 +222,15 @@ def _target(root: int, where: Located) -> tuple[int, bytes, os.stat_result | Non
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         path = above + b"/" + aim if above else aim
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _harmless(root: int, parent: int, name: bytes, where: Located) -> None:
+    """Refuse what a link may have hidden from whoever decided by the path's text: a file that steers."""
+    folder = place_below(root, parent)
+    if folder is None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+    if steers([*folder.parts, os.fsdecode(name)]):
+        raise FileFailure(f"Cannot write {where.named}. It leads to a file that steers tools; name that one.", "denied")
 
 
 def _replaceable(old: os.stat_result | None, where: Located) -> None:

@@ -6,6 +6,7 @@ bubblewrap (`commands`), a container engine (`docker`) and gVisor (`runsc`) impl
 from __future__ import annotations
 
 import subprocess
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from wirken.domain import limits
@@ -13,6 +14,7 @@ from wirken.domain.actions import Outside, SandboxKind
 from wirken.domain.errors import SandboxUnavailable
 from wirken.ipc.calls.runner import SandboxReport, WirePermit
 from wirken.runner.output import Kept
+from wirken.runner.steering import Steering
 
 EndedBy: TypeAlias = Literal["", "time", "memory", "processes", "stopped"]
 
@@ -60,6 +62,10 @@ class Command(NamedTuple):
     """Whose command it is, for sandboxes that are kept for a session."""
     stdin: int = subprocess.DEVNULL
     """With bubblewrap: a descriptor that becomes its standard input."""
+    steering: bool = False
+    """May write files that steer the agent or the person's own tools."""
+    kept: Steering = MappingProxyType({})
+    """What it must leave alone, where it may not."""
 
 
 class Finished(NamedTuple):
@@ -69,6 +75,8 @@ class Finished(NamedTuple):
     ended_by: EndedBy
     output: Kept
     seconds: float
+    told: str = ""
+    """What a person should know of it: files that steer and that were not there before."""
 
 
 class Sandbox(Protocol):

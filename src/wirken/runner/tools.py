@@ -136,7 +136,9 @@ class Tools:
                 if (there := outside.located(path, place.outside)) is not None:
                     return _said(await asyncio.to_thread(outside.write, there, content))
                 where = locate(path, place.workspace, place.read_only)
-                return _said(await asyncio.to_thread(files.write_file, where, content, self._token))
+                return _said(
+                    await asyncio.to_thread(files.write_file, where, content, self._token, steering=place.steering)
+                )
             case ListArguments(path=path):
                 where = _where(path, place)
                 return _said(await asyncio.to_thread(files.list_files, where))
@@ -167,6 +169,7 @@ class Tools:
             network=None if place.network == "none" else permit,
             outside=place.outside,
             session=call.session,
+            steering=place.steering,
         )
         try:
             return self._ran(await self._sandbox.run(command))
@@ -177,7 +180,7 @@ class Tools:
         outcome: Outcome = "ok" if finished.exit_code == 0 else "failed"
         if finished.ended_by:
             outcome = "stopped" if finished.ended_by == "stopped" else "failed"
-        ending = _ending(finished.ended_by, self._bounds)
+        ending = "\n".join(filter(None, (_ending(finished.ended_by, self._bounds), finished.told)))
         text = finished.output.text
         return Ran(
             outcome=outcome,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Callable
@@ -37,33 +38,45 @@ class _Status(msgspec.Struct, rename="kebab"):
 class Tree:
     """A started bubblewrap and what hangs below it."""
 
-    def __init__(self, arguments: Callable[[Descriptors], list[str]], stdin: int, output: int, program: bytes) -> None:
-        """Start bubblewrap; it reads from `stdin`, and both outputs go to the descriptor `output`. Raises `OSError`."""
+    def __init__(
+        self,
+        options: Callable[[Descriptors], list[str]],
+        argv: tuple[str, ...],
+        stdin: int,
+        output: int,
+        program: bytes,
+    ) -> None:
+        """Start bubblewrap, and with it `argv` byte for byte. Raises `OSError`.
+
+        It reads from `stdin`, and both outputs go to the descriptor `output`. The options travel in a file: a command
+        can read bubblewrap's command line, and with it the host's paths.
+        """
         self._status, status = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         gate, self._gate = os.pipe2(os.O_CLOEXEC)
-        code, code_end = os.pipe2(os.O_CLOEXEC)
+        given = [status, gate]
         self._first = -1
         self._report = b""
         self._watched = -1
         try:
-            os.write(code_end, program)
-            os.close(code_end)
+            given.append(_file_of(program))
+            words = options(Descriptors(*given))
+            given.append(_file_of(b"".join(os.fsencode(word) + b"\0" for word in words)))
             self._bwrap = subprocess.Popen(
-                arguments(Descriptors(status, gate, code)),
+                ["bwrap", "--args", str(given[-1]), "--", *argv],
                 executable="/usr/bin/bwrap",
                 env=ENVIRONMENT,
                 cwd="/",
                 stdin=stdin,
                 stdout=output,
                 stderr=output,
-                pass_fds=(status, gate, code),
+                pass_fds=given,
             )
             self._watched = os.pidfd_open(self._bwrap.pid)
         except OSError:
             self.close()
             raise
         finally:
-            for handle in (status, gate, code):
+            for handle in given:
                 os.close(handle)
 
     async def held(self) -> int:
@@ -107,6 +120,10 @@ class Tree:
                 self._report += data
         return next((line.exit_code for line in self._lines() if line.exit_code is not None), None)
 
+    def over(self) -> bool:
+        """Has the sandbox ended, or never been?"""
+        return self._first < 0 or bool(select.select([self._first], [], [], 0)[0])
+
     def kill(self) -> None:
         """Kill every process of the sandbox, daemons included. Does nothing before `held` has returned."""
         if self._first >= 0:
@@ -139,6 +156,18 @@ class Tree:
     def _lines(self) -> list[_Status]:
         whole = self._report[: self._report.rfind(b"\n") + 1]
         return [_decoder.decode(line) for line in whole.splitlines()]
+
+
+def _file_of(data: bytes) -> int:
+    """Return a descriptor of a file without a name, to be read from its start."""
+    handle = os.memfd_create("options", os.MFD_CLOEXEC)
+    try:
+        os.write(handle, data)
+        os.lseek(handle, 0, os.SEEK_SET)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 async def _readable(handle: int) -> None:

@@ -271,7 +271,7 @@ def test_without_a_grant_tier_2_asks_and_tells_the_reasons() -> None:
 
 
 def test_a_program_that_is_in_no_table_is_asked_about_as_one_that_may_run_any_code() -> None:
-    assert "may run any code" in classify(command("hg --config alias.x='!y' x")).reasons[0]
+    assert "may run any code" in classify(command("unheard-of --config alias.x='!y' x")).reasons[0]
     assert "may run any code" not in " ".join(classify(command("cp a b; mkdir c; f() (cd d); ls | sort")).reasons)
 
 

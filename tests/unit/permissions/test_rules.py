@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from wirken.domain import steering
 from wirken.permissions import paths, rules
 from wirken.permissions.programs import wrappers
 from wirken.permissions.programs.verbs import verb
 
 TABLES = {
     name: table
-    for name, table in {**vars(rules), **vars(paths)}.items()
+    for name, table in {**vars(rules), **vars(paths), **vars(steering)}.items()
     if isinstance(table, frozenset | tuple) and name.isupper() and not name.startswith("LOOKUP")
 }
 

@@ -4,20 +4,20 @@ from pathlib import Path
 
 from wirken.domain import limits
 from wirken.domain.actions import Outside
-from wirken.runner.bubblewrap import Descriptors, HostRoot, arguments, prepare, shown_at
+from wirken.runner.bubblewrap import Descriptors, HostRoot, options, prepare, shown_at
 from wirken.runner.granted import Certificates
 from wirken.runner.sandbox import Bounds, Command
+from wirken.runner.steering import State
 
 ROOT = HostRoot(
     Path("/tmp/etc"), ("--symlink", "usr/bin", "/bin"), Certificates((("/h/etc/ssl/certs", "/etc/ssl/certs"),), "")
 )
 
 
-def line(
-    argv: tuple[str, ...] = ("true",), read_only: tuple[str, ...] = (), outside: tuple[Outside, ...] = ()
-) -> list[str]:
-    command = Command(argv, "/home/me/work", read_only, outside=outside)
-    return arguments(ROOT, Bounds(), command, Descriptors(7, 8, 9))
+def line(read_only: tuple[str, ...] = (), outside: tuple[Outside, ...] = (), kept: tuple[str, ...] = ()) -> list[str]:
+    seen = {path: State(1, 2, 0, 0, 0o40755) for path in kept}
+    command = Command(("true",), "/home/me/work", read_only, outside=outside, kept=seen)
+    return options(ROOT, Bounds(), command, Descriptors(7, 8, 9))
 
 
 def test_a_path_outside_is_shown_under_its_own_name_and_written_only_where_that_was_allowed() -> None:
@@ -28,7 +28,7 @@ def test_a_path_outside_is_shown_under_its_own_name_and_written_only_where_that_
 
 
 def test_the_size_of_tmp_is_the_operators() -> None:
-    words = arguments(ROOT, Bounds(tmp=2**20), Command(("true",), "/w"), Descriptors(7, 8, 9))
+    words = options(ROOT, Bounds(tmp=2**20), Command(("true",), "/w"), Descriptors(7, 8, 9))
     assert [words[at + 1] for at, word in enumerate(words) if word == "--size"] == [str(2**20)] * 2
 
 
@@ -49,12 +49,15 @@ def test_nothing_is_writable_but_the_workspace_and_what_has_a_size() -> None:
     assert words.index("--remount-ro", words.index("--bind")) > words.index("/readonly/1-docs")
 
 
-def test_the_command_comes_last_and_unchanged() -> None:
-    argv = ("--bind", "/", "/", "-c", "a b", "")
-    words = line(argv)
-    cut = words.index("--")
-    assert tuple(words[cut + 1 :]) == argv
-    assert words[cut - 2 : cut] == ["--seccomp", "9"]
+def test_what_steers_is_mounted_read_only_over_itself_after_the_workspace() -> None:
+    words = line(kept=(".git", "sub/AGENTS.md"))
+    at = words.index("/home/me/work/.git")
+    assert words[at - 1 : at + 5] == [
+        *("--ro-bind", "/home/me/work/.git", "/workspace/.git"),
+        *("--ro-bind", "/home/me/work/sub/AGENTS.md", "/workspace/sub/AGENTS.md"),
+    ]
+    assert words.index("--bind") < at < words.index("--remount-ro", at)
+    assert words[-2:] == ["--seccomp", "9"]
 
 
 def test_read_only_folders_are_numbered_so_that_equal_names_differ() -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -230,6 +231,26 @@ def test_a_large_folder_is_cut_with_the_number_said(tmp_path: Path) -> None:
     assert len(lines) == limits.LISTING + 1
 
 
+def test_a_folder_without_end_is_looked_at_up_to_a_number(tmp_path: Path) -> None:
+    for number in range(limits.LISTING + 5):
+        (tmp_path / f"{number:05}").touch()
+    cut = files.list_files(at(tmp_path, "."), limits.LISTING + 4).text.splitlines()
+    assert cut[-1] == f"[… 4 of {limits.LISTING + 4} or more entries left out …]"
+    assert files.list_files(at(tmp_path, "."), limits.LISTING + 6).text.endswith(
+        f"5 of {limits.LISTING + 5} entries left out …]"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make device nodes")
+@pytest.mark.parametrize("number", [(1, 3), (1, 5), (5, 0), (10, 200)])
+def test_a_device_in_the_workspace_is_not_opened_for_work(workspace: Path, number: tuple[int, int]) -> None:
+    os.mknod(workspace / "device", 0o20666, os.makedev(*number))
+    for act in ("read", "write"):
+        with pytest.raises(FileFailure, match=r"not a regular file|No such device"):
+            read(workspace, "device") if act == "read" else write(workspace, "device", "x")
+    assert "device (not a regular file)" in files.list_files(at(workspace, ".")).text
+
+
 def test_a_file_that_shrinks_and_paths_that_vanish_are_ordinary_failures(workspace: Path) -> None:
     with pytest.raises(FileFailure, match="no such file or folder"):
         files.list_files(Located(str(workspace / "gone"), b".", ".", writable=True))
@@ -267,6 +288,62 @@ def test_a_racing_renamer_gains_nothing(workspace: Path) -> None:
     assert "secret" not in answers
     assert answers >= {"harmless", "denied"}
     assert sorted(path.name for path in workspace.parent.iterdir()) == ["secret", "workspace"]
+
+
+SWAPPER = """
+import os, sys
+os.chdir(sys.argv[1])
+makers = (
+    lambda: os.symlink("../secret", "new"), lambda: os.mkfifo("new"), lambda: os.symlink("/etc/passwd", "new"),
+    lambda: os.link("good", "new"), lambda: os.symlink("good", "new"), lambda: os.symlink("..", "new"),
+    lambda: os.symlink("/proc/self/root", "new"), lambda: os.symlink("new", "new"),
+)
+open("good", "w").write("harmless")
+print("ready", flush=True)
+while True:
+    for make in makers:
+        make()
+        os.rename("new", "target")
+"""
+
+
+def tried(workspace: Path, number: int) -> str:
+    """Use the name that is being swapped, in one of four ways."""
+    match number:
+        case 0:
+            return read(workspace, "target")
+        case 1:
+            return write(workspace, "target", "harmless")
+        case 2:
+            return write(workspace, "target/planted", "x")
+        case _:
+            return files.list_files(at(workspace, "target")).text
+
+
+@pytest.mark.slow
+def test_a_name_that_becomes_a_link_a_pipe_and_a_file_in_turn_gains_nothing_and_holds_nobody_up(
+    workspace: Path,
+) -> None:
+    outcomes: list[str] = []
+    before = sorted(path.name for path in workspace.parent.iterdir())
+    with subprocess.Popen([sys.executable, "-I", "-c", SWAPPER, str(workspace)], stdout=subprocess.PIPE) as racer:
+        assert racer.stdout is not None
+        racer.stdout.readline()
+        until = time.monotonic() + 4
+        try:
+            while time.monotonic() < until:
+                for number in range(4):
+                    try:
+                        outcomes.append(tried(workspace, number))
+                    except FileFailure as error:
+                        outcomes.append(error.outcome)
+        finally:
+            racer.kill()
+    assert set(outcomes) >= {"harmless", "denied", "failed"}
+    assert not [said for said in outcomes if "secret" in said or "root:" in said]
+    assert sorted(path.name for path in workspace.parent.iterdir()) == before
+    assert (workspace.parent / "secret").read_text() == "secret"
+    assert not [path for path in workspace.iterdir() if path.name.startswith(".wirken-")]
 
 
 @given(

@@ -3,14 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from wirken.ipc.calls.runner import WirePermit
-from wirken.runner.bubblewrap import Descriptors, HostRoot, arguments, prepare
+from wirken.runner.bubblewrap import Descriptors, HostRoot, options, prepare
 from wirken.runner.granted import Certificates, certificates, environment
 from wirken.runner.sandbox import Bounds, Command
 
 
 def line(root: HostRoot, network: bool) -> list[str]:
     permit = WirePermit("s", 1, "hash") if network else None
-    return arguments(root, Bounds(), Command(("true",), "/home/me/work", network=permit), Descriptors(7, 8, 9))
+    return options(root, Bounds(), Command(("true",), "/home/me/work", network=permit), Descriptors(7, 8, 9))
 
 
 def test_what_a_grant_adds_is_not_there_without_one(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_npm_installs(granted: Client, relay: FakeRelay) -> None:
 
 def test_git_clones(granted: Client, relay: FakeRelay) -> None:
     relay.asked.clear()
-    ran = granted.online("git clone -q https://git.test/demo.git 2>&1 && cat demo/hello.txt")
+    ran = granted.online("git clone -q https://git.test/demo.git 2>&1 && cat demo/hello.txt", steering=True)
     assert ran.output == "from git\n", ran.output
     assert all(caller.program.startswith("git-remote-http") for caller, _ in relay.asked)
 

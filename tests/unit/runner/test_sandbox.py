@@ -318,7 +318,8 @@ def test_ordinary_tools_work_under_the_filter(sandbox: Client) -> None:
         ' python3 -c \'import tempfile, shutil; tempfile.TemporaryFile(dir="."); tempfile.mkdtemp(); '
         'shutil.copytree("a", "g")\';'
         " diff -r a c; diff -r a d/a; diff -r a g; if command -v git; then git init -q r; cd r; git add .;"
-        " git -c user.name=a -c user.email=a@b commit -qm x --allow-empty; fi; echo done"
+        " git -c user.name=a -c user.email=a@b commit -qm x --allow-empty; fi; echo done",
+        steering=True,
     )
     assert ran.outcome == "ok" and ran.output.endswith("done\n"), ran.output
 
