@@ -29,6 +29,7 @@ from wirken.domain.ids import (
     agent_id,
     channel_id,
 )
+from wirken.gateway.placing import credential_of
 from wirken.gateway.tools.catalogue import InvalidCall, catalogue, check
 from wirken.gateway.tools.skills import placed, tools_of
 from wirken.permissions.decide import decide
@@ -92,17 +93,18 @@ class Explainer:
         agent, channel = agent_id(question.agent), channel_id(question.channel)
         own = self._config.agent(agent)
         network = own.network(channel)
+        try:
+            check(self._tools, question.tool, arguments)
+        except InvalidCall as error:
+            return Explained(line, "refuse", Tier.THREE, (ActionKey(f"tool:{question.tool}"),), (str(error),))
         place = Place(
             workspace=own.workspace or str(self._paths.workspace(agent)),
             sandbox=self._config.sandbox.expected,
             network=network.mode,
             read_only=own.read_only,
+            credential=credential_of(self._config, question.tool, arguments),
             hosts=network.hosts,
         )
-        try:
-            check(self._tools, question.tool, arguments)
-        except InvalidCall as error:
-            return Explained(line, "refuse", Tier.THREE, (ActionKey(f"tool:{question.tool}"),), (str(error),))
         call = CanonicalCall(
             tool=question.tool,
             arguments=arguments,

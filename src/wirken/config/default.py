@@ -38,6 +38,10 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 # [confine]                            # docs/confinement.md
 # allow_missing = ["landlock-tcp"]     # walls of Wirken's own processes that this machine may lack
 
+# [web_search]                         # docs/web.md
+# kind = "searxng"                     # or "brave", "tavily", with credential = "NAME"
+# base_url = "http://127.0.0.1:8888"
+
 # [approvals]
 # ask_seconds = 60                     # to answer at `wirken ask`
 # daemon_seconds = 300                 # to answer anywhere else; up to 86400, a day

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from wirken.config import requests
 from wirken.config.egress import BadEgress, check_relay, check_sandbox
 from wirken.config.model import (
     OLLAMA,
@@ -37,6 +38,7 @@ _TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "providers": ProviderConfig,
     "budgets": BudgetConfig,
     "prices": PriceConfig,
+    "http_credentials": requests.HttpCredential,
 }
 """Tables of named tables: the type of each entry."""
 
@@ -210,12 +212,13 @@ def _check_prices(config: Config, name: str) -> None:
 
 
 def _check_egress(config: Config, name: str) -> None:
-    """Refuse hosts, presets and addresses that cannot be."""
+    """Refuse hosts, presets, addresses, bound credentials and a search that cannot be."""
     try:
         for agent, entry in config.agents.items():
             check_sandbox(agent, entry.egress)
         check_relay(config.egress)
-    except BadEgress as error:
+        requests.check(config.http_credentials, config.web_search)
+    except (BadEgress, requests.BadRequests) as error:
         raise ConfigInvalid(f"{name}: {error}", hint=error.advice) from None
 
 

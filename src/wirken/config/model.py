@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from wirken.config.egress import NO_NETWORK, EgressConfig, SandboxEgress
+from wirken.config.requests import HttpCredential, WebSearch
 from wirken.config.sandbox import SandboxConfig
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
@@ -200,6 +201,8 @@ class Config(_Table, frozen=True):
     budgets: dict[str, BudgetConfig] = msgspec.field(default_factory=dict)
     prices: dict[str, PriceConfig] = msgspec.field(default_factory=dict)
     egress: EgressConfig = EgressConfig()
+    http_credentials: dict[str, HttpCredential] = msgspec.field(default_factory=dict)
+    web_search: WebSearch = WebSearch()
 
     def agent(self, name: str) -> AgentConfig:
         """Return the agent of that name. Raises `UnknownAgent`."""
@@ -227,5 +230,7 @@ class Config(_Table, frozen=True):
 
     @property
     def credentials(self) -> tuple[str, ...]:
-        """The vault entries that providers are bound to: all that the outbound process may ask for."""
-        return tuple(sorted({entry.credential for entry in self.providers.values() if entry.credential}))
+        """The vault entries that are bound to a provider, a host or a search: all that outbound may ask for."""
+        bound = {entry.credential for entry in self.providers.values()}
+        bound |= {entry.credential for entry in self.http_credentials.values()}
+        return tuple(sorted({*bound, self.web_search.credential} - {""}))

@@ -49,6 +49,13 @@ class Module(msgspec.Struct, frozen=True):
     seconds: int
 
 
+class CredentialUse(msgspec.Struct, frozen=True):
+    """The binding (`[http_credentials.NAME]`) whose credential goes with a request, and its tier."""
+
+    name: str
+    tier: Literal["tier2", "tier3"] = "tier3"
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where a call will run, and what that place can reach."""
 
@@ -64,6 +71,7 @@ class Place(msgspec.Struct, frozen=True):
     """With the sandbox `wasm`: what runs."""
     steering: bool = False
     """May write files that steer the agent or the person's own tools (`domain.steering`)."""
+    credential: CredentialUse | None = None
 
 
 class CanonicalCall(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ from wirken.gateway.intake import Intake
 from wirken.gateway.log import AuditLog
 from wirken.gateway.operations import Operations
 from wirken.gateway.people import People
+from wirken.gateway.placing import Placing
 from wirken.gateway.reaching import Reaches
 from wirken.gateway.router import RUNNER, Router
 from wirken.gateway.seating import Seating
@@ -45,7 +46,7 @@ from wirken.gateway.sessions import Session, Sessions
 from wirken.gateway.store import StateStore
 from wirken.gateway.tools.carry import Carrier
 from wirken.gateway.tools.catalogue import catalogue
-from wirken.gateway.tools.skills import placed, tools_of
+from wirken.gateway.tools.skills import tools_of
 from wirken.gateway.turns import Turns
 from wirken.gateway.wings import Wings
 from wirken.ipc import peer
@@ -56,7 +57,6 @@ from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.link import Link, Receiver
 from wirken.permissions.decide import decide
 from wirken.permissions.gates import gates
-from wirken.permissions.reach import reaching, steered
 from wirken.record.reader import RecordReader
 from wirken.skills.loader import skills_in
 
@@ -84,8 +84,6 @@ class House:
         reaches: Reaches,
         roots: tuple[str, ...],
     ) -> None:
-        """`roots`: the folders below which a call may be given a path, as the supervisor has them."""
-        self._roots = roots
         self.paths, self.loaded, self.clock, self.lifeline = paths, loaded, clock, lifeline
         self.failed = asyncio.Event()
         self.without: tuple[str, ...] = ()
@@ -98,15 +96,15 @@ class House:
         self.router = Router(self.loaded.config, self.paths)
         self.approvals = Approvals(self.hub, self.store, self.clock, self.log, homes(self.loaded.config))
         skills, troubles = tools_of(skills_in(self.paths.skills_dir))
-        self._tools = tools = catalogue() | skills
+        tools = catalogue() | skills
         for trouble in troubles:
             _log.warning("a skill is left out: %s", trouble)
         self.bounds = Bounds(self.loaded.config, policy, tools, self.log, self.clock)
         sessions = Sessions(self.log)
         self.egress = put_together(loaded.config, self.log, clock, self.wings, sessions, self.approvals, self.store)
-        dispatcher = Dispatcher(
-            self.log, tools, self._decide, self.approvals, Carrier(self.wings, reaches, self.egress.calls), self._placed
-        )
+        carrier = Carrier(self.wings, reaches, self.egress.calls)
+        placing = Placing(self.loaded.config, self.router, roots, self.programs, tools)
+        dispatcher = Dispatcher(self.log, tools, self._decide, self.approvals, carrier, placing)
         self.turns = Turns(
             sessions=sessions,
             seating=Seating(self.router, self.people, tools, self._runner_known),
@@ -281,13 +279,6 @@ class House:
         if session is None or not isinstance(verdict, NeedsApproval):
             return verdict
         return msgspec.structs.replace(verdict, reasons=(*verdict.reasons, *warnings(tuple(session.flags))))
-
-    def _placed(self, call: CanonicalCall, seat: Seat) -> CanonicalCall:
-        """Return the call with all that its place is now: the sandbox there is, and the paths that it reaches."""
-        place = msgspec.structs.replace(seat.place, sandbox=self.router.sandbox)
-        profile = self.loaded.config.permissions.exec
-        call = placed(msgspec.structs.replace(call, place=place), self._tools, place.sandbox)
-        return reaching(steered(call, profile, self.programs), self._roots, profile, self.programs)
 
     async def _ask(self, seat: Seat, session: Session, messages: bytes, tools: bytes) -> Answer:
         def shown(text: str) -> None:

@@ -86,6 +86,11 @@ def reach(tool: str, place: Place) -> tuple[str, ...]:
         return ("from the sandbox of the command that runs now", "this host alone, by a name that is resolved here")
     if place.module is not None and place.sandbox != "none":
         return _module(place.module)
+    if tool == "web_search":
+        return ("in the outbound process", "can reach: the search engine that is configured")
+    if tool == "http_request":
+        carries = () if place.credential is None else (f"carries the credential: {place.credential.name}",)
+        return ("in the outbound process", "can reach: the host of the request, nothing else", *carries)
     if tool != "exec" and place.module is None:
         further = tuple(f"can {_doing(path)}: {path.path}" for path in place.outside)
         here = ("in the runner, without starting a program", f"can reach: {place.workspace}")

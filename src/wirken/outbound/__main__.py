@@ -17,7 +17,9 @@ from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.wing import options, stay_dialled
 from wirken.outbound.completions import Completions
 from wirken.outbound.endpoint import ports
+from wirken.outbound.fetching import lazily
 from wirken.outbound.judging import GatewayJudge
+from wirken.outbound.performing import Performing
 from wirken.outbound.relay_server import Relay, listeners
 from wirken.outbound.resolve import Resolver, SystemLookup, is_own
 from wirken.outbound.server import OutboundPeer, VaultCredentials
@@ -42,11 +44,14 @@ def main() -> int:
 
 async def _serve(chosen: argparse.Namespace, config: Config) -> None:
     lifeline = Lifeline(chosen.control_fd, chosen.vault_fd)
-    completions = Completions(config, VaultCredentials(lifeline), jitter=random.SystemRandom().random)
+    credentials = VaultCredentials(lifeline)
+    completions = Completions(config, credentials, jitter=random.SystemRandom().random)
     judge, lookup = GatewayJudge(), SystemLookup()
-    relay = Relay(Resolver(lookup, config.egress.pinned, is_own), judge)
+    resolver = Resolver(lookup, config.egress.pinned, is_own)
+    relay = Relay(resolver, judge)
     relay.open(listeners(chosen.relay_listen_fd))
-    await stay_dialled(lifeline, chosen.gateway_socket, OutboundPeer(completions, relay), judge.dialled)
+    peer = OutboundPeer(completions, relay, Performing(config, resolver, credentials, lazily))
+    await stay_dialled(lifeline, chosen.gateway_socket, peer, judge.dialled)
     await relay.close()
     lookup.close()
     await completions.close()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from wirken.config.model import OLLAMA_URL, Config
+from wirken.domain.hosts import host_name
 from wirken.outbound.failures import BadEndpoint
+from wirken.outbound.resolve import Address, Resolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,15 @@ class Endpoint:
     url: str
     origin: str
     tls: bool
+
+
+class Located(NamedTuple):
+    """The parts of a checked address. `path` does not end with a slash."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
 
 
 def endpoint(provider: str, base_url: str) -> Endpoint:
@@ -33,9 +45,24 @@ def endpoint(provider: str, base_url: str) -> Endpoint:
 
 
 def ports(config: Config) -> tuple[int, ...]:
-    """Return the TCP ports of all providers, Ollama's usual one included; an address that is none has none."""
-    found = {_port(address) for address in (OLLAMA_URL, *(entry.base_url for entry in config.providers.values()))}
+    """Return the TCP ports of all providers and of the search, Ollama's usual one included."""
+    providers = (entry.base_url for entry in config.providers.values())
+    found = {_port(address) for address in (OLLAMA_URL, config.web_search.address, *providers) if address}
     return tuple(sorted(found - {0}))
+
+
+async def located(name: str, base_url: str, resolver: Resolver) -> tuple[Located, tuple[Address, ...]]:
+    """Return the parts of an address that the operator wrote, and where it leads.
+
+    A loopback address is taken as it stands, because the operator named it; every other name must be public.
+    Raises `BadEndpoint`, `ResolutionFailed`, `PrivateAddress`.
+    """
+    parts = urlsplit(endpoint(name, base_url).url)
+    host = parts.hostname or ""
+    found = Located(parts.scheme, host, _port(base_url), parts.path)
+    if not is_loopback(host):
+        return found, await resolver.addresses(host_name(host))
+    return found, (ipaddress.ip_address("127.0.0.1" if host == "localhost" else host),)
 
 
 def _port(address: str) -> int:

@@ -11,12 +11,13 @@ from wirken.domain.conversation import ModelEvent
 from wirken.domain.errors import ProtocolError
 from wirken.domain.secret import Secret
 from wirken.ipc.calls.egress import OnRecord, StopEgress
-from wirken.ipc.calls.outbound import Complete, OutboundQuestion, ProviderStatus
+from wirken.ipc.calls.outbound import Complete, OutboundQuestion, Perform, ProviderStatus
 from wirken.ipc.calls.vault import CredentialFor, CredentialReply
 from wirken.ipc.frames import Conversing
 from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.link import Emit, Link
 from wirken.outbound.completions import Completions
+from wirken.outbound.performing import Performing
 from wirken.outbound.relay_server import Relay
 
 _questions: Final[msgspec.msgpack.Decoder[OutboundQuestion]] = msgspec.msgpack.Decoder(OutboundQuestion)
@@ -37,8 +38,9 @@ class VaultCredentials:
 class OutboundPeer:
     """What stands behind the link."""
 
-    def __init__(self, completions: Completions, relay: Relay) -> None:
+    def __init__(self, completions: Completions, relay: Relay, performing: Performing) -> None:
         self._completions = completions
+        self._performing = performing
         self._relay = relay
         self._dropping: set[asyncio.Task[None]] = set()
 
@@ -57,6 +59,8 @@ class OutboundPeer:
                 return await self._completions.complete(asked, pass_on)
             case ProviderStatus():
                 return await self._completions.status(asked)
+            case Perform():
+                return await self._performing.perform(asked)
             case StopEgress(permit=permit):
                 await self._relay.stop(permit)
                 return OnRecord()

@@ -14,10 +14,11 @@ from wirken.domain.actions import Allowed, CanonicalCall, Denied, Module, NeedsA
 from wirken.domain.ids import ActionKey
 from wirken.permissions import keys, paths, profiles
 from wirken.permissions.findings import Classified
-from wirken.permissions.keys import may_be_remembered
+from wirken.permissions.keys import may_be_granted
 from wirken.permissions.paths import Where
 from wirken.permissions.profiles import Profile
 from wirken.permissions.programs.verbs import NOTHING_KNOWN, Programs
+from wirken.permissions.requests import judge_request
 
 Granted: TypeAlias = Callable[[ActionKey], bool]
 """Is there a live grant for this key, for this agent, principal and channel?"""
@@ -41,7 +42,7 @@ def decide(
         return refusal
     if found.tier is Tier.ONE:
         return Allowed(found.tier, found.keys, "tier1")
-    if found.tier is Tier.TWO and all(may_be_remembered(key) and granted(key) for key in found.keys):
+    if found.tier is Tier.TWO and all(may_be_granted(key) and granted(key) for key in found.keys):
         return Allowed(found.tier, found.keys, "grant")
     return NeedsApproval(found.tier, found.keys, found.reasons)
 
@@ -74,6 +75,10 @@ def classify(
             return profiles.judge_argv(tuple(argv), profile, call.place, programs).classified()
         case "exec", {"command": str(command), **others} if "argv" not in others:
             return profiles.judge_text(command, profile, call.place, programs).classified()
+        case "http_request", {"url": str(url), **others}:
+            return judge_request(url, str(others.get("method", "GET")), call.place)
+        case "web_search", {"query": str()}:
+            return Classified(Tier.ONE, (ActionKey("tool:web_search"),))
         case _:
             return Classified(
                 Tier.THREE, (ActionKey(f"tool:{call.tool}"),), ("Nothing is known of what this call does.",)

@@ -10,7 +10,9 @@ from wirken.domain.actions import CanonicalCall, Denied
 from wirken.permissions.budget import State
 from wirken.permissions.decide import Gate, denial
 from wirken.permissions.findings import Classified
+from wirken.permissions.keys import is_host
 from wirken.permissions.policy import ToolRules, objection
+from wirken.permissions.requests import off_the_list
 
 
 def outside_workspace(call: CanonicalCall, found: Classified) -> Denied | None:
@@ -29,7 +31,19 @@ def no_sandbox(call: CanonicalCall, found: Classified) -> Denied | None:
     return Denied(found.tier, found.keys, "no_sandbox", said)
 
 
-GATES: Final[tuple[Gate, ...]] = (outside_workspace, no_sandbox)
+def no_address(call: CanonicalCall, found: Classified) -> Denied | None:
+    """A request goes to a host's name, and to none besides the operator's list where there is one and no question."""
+    if call.tool != "http_request":
+        return None
+    if not any(map(is_host, found.keys)):
+        return _refused(call, found, "malformed", " ".join(found.reasons), "do nothing about it")
+    if host := off_the_list(call, found):
+        said = f"{host} is not on the list of this agent and channel."
+        return _refused(call, found, "not_allowed", said, f"add it to [agents.{call.agent}.egress.{call.channel}]")
+    return None
+
+
+GATES: Final[tuple[Gate, ...]] = (outside_workspace, no_sandbox, no_address)
 """The gates that depend on the call alone."""
 
 

@@ -48,6 +48,11 @@ def of_skill(tool: str, sha256: str) -> str:
     return f"tool:{tool}@{sha256[:_SKILL_DIGITS]}"
 
 
+def may_be_granted(key: str) -> bool:
+    """Can a grant answer for this key where the call is Tier 2? Configuration makes hosts and credentials that."""
+    return may_be_remembered(key) or is_host(key) or is_credential(key)
+
+
 def is_possible(key: str) -> bool:
     """Can a call have this key, if it is one of a command? `shell:*` is no key: there are no patterns."""
     kind, _, name = key.partition(":")
@@ -76,6 +81,17 @@ def of_host(host: str) -> ActionKey:
     return ActionKey(f"{_HOST}:{host}")
 
 
+def of_credential(name: str) -> ActionKey:
+    """Return the key of a credential's binding, `[http_credentials.NAME]`."""
+    return ActionKey(f"{_CREDENTIAL}:{name}")
+
+
+def is_credential(key: str) -> bool:
+    """Is this the key of a credential's binding?"""
+    kind, _, name = key.partition(":")
+    return kind == _CREDENTIAL and _NAME.fullmatch(name) is not None
+
+
 def is_host(key: str) -> bool:
     """Is this the key of a host? It is Tier 2 where the operator chose the network mode `ask`, and only there."""
     kind, _, name = key.partition(":")
@@ -86,5 +102,7 @@ def is_host(key: str) -> bool:
 
 
 _HOST: Final = "network"
+_CREDENTIAL: Final = "credential"
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _ALWAYS_ASKED: Final = HIGH_RISK | DESTRUCTIVE | OPAQUE

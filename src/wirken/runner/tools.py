@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, assert_never
 
 import msgspec
 
-from wirken.domain import limits
 from wirken.domain.actions import CanonicalCall, Module, Outside, Place
 from wirken.domain.errors import Refused, SandboxUnavailable
 from wirken.domain.events import Outcome
+from wirken.ipc import permitted
 from wirken.ipc.calls.runner import Ran, Run, SandboxReport, WirePermit
 from wirken.runner import files, outside
 from wirken.runner.arguments import (
@@ -60,7 +59,7 @@ class Tools:
         self._bounds = bounds
         self._probe = probe
         self._token = token
-        self._used: dict[tuple[str, int], None] = {}
+        self._used = permitted.Used()
         self._report: SandboxReport | None = None
 
     async def status(self) -> SandboxReport:
@@ -94,17 +93,9 @@ class Tools:
         return msgspec.structs.replace(ran, duration_ms=int((loop.time() - started) * 1000))
 
     def _checked(self, question: Run) -> CanonicalCall:
-        permit = question.permit
-        if hashlib.sha256(question.call).hexdigest() != permit.call_sha256:
-            raise Refused("The call is not the one that was permitted.")
-        try:
-            call = _decoder.decode(question.call)
-        except (msgspec.DecodeError, UnicodeError):
-            raise Refused("The permitted call cannot be read.") from None
-        if call.canonical() != question.call or call.session != permit.session:
-            raise Refused("The permitted call is not in its canonical form, or belongs to another session.")
+        call = permitted.checked(question.permit, question.call)
         self._on_our_ground(call)
-        self._use(permit)
+        self._used.use(question.permit)
         return call
 
     def _on_our_ground(self, call: CanonicalCall) -> None:
@@ -115,14 +106,6 @@ class Tools:
         known = ground.read_only.issuperset(place.read_only) and ground.outside.issuperset(place.outside)
         if place.workspace not in ground.workspaces or not known:
             raise Refused("The call names a folder that this runner was not started for.")
-
-    def _use(self, permit: WirePermit) -> None:
-        key = (permit.session, permit.seq)
-        if key in self._used:
-            raise Refused("The permit was used before.")
-        self._used[key] = None
-        if len(self._used) > limits.PERMITS_REMEMBERED:
-            del self._used[next(iter(self._used))]
 
     async def _dispatched(self, call: CanonicalCall, permit: WirePermit, arguments: Arguments) -> Ran:
         place = call.place
@@ -218,6 +201,3 @@ def _said(answer: Answer) -> Ran:
 def _no_sandbox(reason: str, fix: str) -> Ran:
     """Refuse a command: it never runs on the machine itself."""
     return Ran(outcome="denied", output=f"The command was not run: no sandbox. {reason} {fix}".strip(), place=HERE)
-
-
-_decoder: Final = msgspec.json.Decoder(CanonicalCall)

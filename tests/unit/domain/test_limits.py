@@ -3,10 +3,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from wirken.domain import limits, relay_limits
+from wirken.domain import limits, relay_limits, request_limits
 
-SOURCE = "".join(Path(str(module.__file__)).read_text() for module in (limits, relay_limits))
-NUMBERS = {name: value for name, value in (*vars(limits).items(), *vars(relay_limits).items()) if name.isupper()}
+MODULES = (limits, relay_limits, request_limits)
+SOURCE = "".join(Path(str(module.__file__)).read_text() for module in MODULES)
+NUMBERS = {
+    name: value for name, value in (item for module in MODULES for item in vars(module).items()) if name.isupper()
+}
 
 
 def test_every_limit_is_a_positive_number() -> None:

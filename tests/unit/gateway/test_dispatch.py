@@ -58,7 +58,11 @@ async def test_the_permits_row_is_on_disk_when_the_runner_hears_of_the_call(tmp_
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
-        ("rm_rf", "{}", "There is no such tool. Tools: read_file, write_file, list_files, exec."),
+        (
+            "rm_rf",
+            "{}",
+            "There is no such tool. Tools: read_file, write_file, list_files, exec, http_request, web_search.",
+        ),
         ("", "{}", "There is no such tool"),
         ("Exec", '{"command":"ls"}', "There is no such tool"),
         ("exec", "ls", "not valid JSON"),

@@ -9,7 +9,7 @@ from tests.support.calls import argv, call
 from wirken.domain.actions import Allowed, Denied, NeedsApproval, Tier
 from wirken.domain.ids import ActionKey
 from wirken.permissions.decide import decide, denial
-from wirken.permissions.gates import GATES, no_sandbox, outside_workspace, refuse_everything
+from wirken.permissions.gates import GATES, no_address, no_sandbox, outside_workspace, refuse_everything
 from wirken.permissions.reach import reaching
 
 ANY = settings(deadline=None)
@@ -69,8 +69,8 @@ def test_the_first_gate_that_refuses_decides() -> None:
     assert (first.rule, second.rule) == ("replay", "no_sandbox")
 
 
-def test_a_turn_has_both_gates() -> None:
-    assert (outside_workspace, no_sandbox) == GATES
+def test_a_turn_has_all_gates() -> None:
+    assert (outside_workspace, no_sandbox, no_address) == GATES
 
 
 def test_the_model_is_told_of_a_denial_in_the_words_of_the_design() -> None:

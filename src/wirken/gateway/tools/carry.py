@@ -1,4 +1,4 @@
-"""Hand a permitted call to the runner that has its workspace, and wait for what came of it."""
+"""Hand a permitted call to the process that carries it out, and wait for what came of it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wirken.domain import limits
+from wirken.domain import limits, request_limits
 from wirken.domain.errors import Unavailable
 from wirken.domain.ids import RoleName
 from wirken.domain.text import clean
+from wirken.gateway.agent.model import OUTBOUND
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.egress.calls import CallEgress
 from wirken.gateway.reaching import NotReached, Reaches
+from wirken.gateway.tools.catalogue import IN_OUTBOUND
 from wirken.gateway.wings import Wings
+from wirken.ipc.calls.outbound import Perform
 from wirken.ipc.calls.runner import Ran, Run, WirePermit
 from wirken.record.permit import Permit
 
@@ -41,6 +44,8 @@ class Carrier:
 
     async def _placed(self, permit: Permit, seat: Seat) -> Ran:
         place = permit.call.place
+        if permit.call.tool in IN_OUTBOUND:
+            return await self._performed(permit)
         if not place.outside:
             return await self._carried(permit, seat.runner)
         try:
@@ -49,14 +54,25 @@ class Carrier:
         except NotReached as error:
             return Ran(outcome="denied", output=f"Not run: {error} {error.advice}".rstrip())
 
+    async def _performed(self, permit: Permit) -> Ran:
+        link = await self.wings.get(OUTBOUND)
+        try:
+            async with asyncio.timeout(request_limits.REQUEST_TIME * (request_limits.REDIRECTS + 2)):
+                return _bounded(await link.call(Perform(_wire(permit), permit.call.canonical()), Ran))
+        except TimeoutError:
+            raise Unavailable("The outbound process did not answer in time.") from None
+
     async def _carried(self, permit: Permit, runner: RoleName) -> Ran:
         link = await self.wings.get(runner)
-        wire = WirePermit(permit.session, permit.seq, permit.call_sha256)
         try:
             async with asyncio.timeout(limits.EXEC_TIME + limits.EXEC_GRACE):
-                return _bounded(await link.call(Run(wire, permit.call.canonical()), Ran))
+                return _bounded(await link.call(Run(_wire(permit), permit.call.canonical()), Ran))
         except TimeoutError:
             raise Unavailable("The runner did not answer in time.") from None
+
+
+def _wire(permit: Permit) -> WirePermit:
+    return WirePermit(permit.session, permit.seq, permit.call_sha256)
 
 
 def _bounded(ran: Ran) -> Ran:

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wirken.domain import limits
+from wirken.domain import limits, request_limits
 from wirken.domain.actions import CanonicalCall, Module
 from wirken.domain.conversation import ToolSpec
 from wirken.domain.errors import WirkenError
@@ -68,7 +68,42 @@ _SCHEMAS: Final[dict[str, tuple[str, dict[str, object]]]] = {
             "oneOf": [{"required": ["command"]}, {"required": ["argv"]}],
         },
     ),
+    "http_request": (
+        "Make one HTTP request to a public host; returns status, some headers and the text. A person may be asked. "
+        "Credentials are added by the operator's configuration, never by you.",
+        {
+            "properties": {
+                "url": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": request_limits.URL,
+                    "description": "https://host/path",
+                },
+                "method": {"enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], "description": "Default: GET."},
+                "headers": {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                    "maxProperties": request_limits.REQUEST_HEADERS,
+                },
+                "body": {"type": "string", "maxLength": request_limits.REQUEST_BODY},
+            },
+            "required": ["url"],
+        },
+    ),
+    "web_search": (
+        "Search the web; returns titles, addresses and short texts.",
+        {
+            "properties": {
+                "query": {"type": "string", "minLength": 1, "maxLength": request_limits.SEARCH_QUERY},
+                "count": {"type": "integer", "minimum": 1, "maximum": request_limits.SEARCH_RESULTS},
+            },
+            "required": ["query"],
+        },
+    ),
 }
+
+IN_OUTBOUND: Final = frozenset({"http_request", "web_search"})
+"""Tools that work in the outbound process; all others in the runner."""
 
 
 HOST: Final = "network"
@@ -152,6 +187,10 @@ def command_line(call: CanonicalCall) -> str:
     if call.tool == HOST:
         program = f", as {arguments['program']} wants" if arguments["program"] else ""
         return f"connect to {arguments['host']} on port {arguments['port']}{program}"
+    if call.tool == "http_request":
+        return f"{arguments.get('method', 'GET')} {arguments['url']}"
+    if call.tool == "web_search":
+        return f"web_search {arguments['query']}"
     return f"{call.tool} {arguments.get('path', '.')}"
 
 

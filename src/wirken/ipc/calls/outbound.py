@@ -9,6 +9,7 @@ import msgspec
 from wirken.domain import limits
 from wirken.domain.conversation import ModelEvent
 from wirken.ipc.calls.egress import StopEgress
+from wirken.ipc.calls.runner import WirePermit
 
 
 class Complete(msgspec.Struct, frozen=True, tag="complete"):
@@ -43,6 +44,16 @@ class ProviderReport(msgspec.Struct, frozen=True):
     models: Annotated[tuple[str, ...], msgspec.Meta(max_length=limits.MODEL_NAMES)] = ()
 
 
-OutboundQuestion: TypeAlias = Complete | ProviderStatus | StopEgress
+class Perform(msgspec.Struct, frozen=True, tag="perform"):
+    """Carry out the canonical call of a tool that works in outbound; answered with `ipc.calls.runner.Ran`.
+
+    Refused if its hash is not the permit's.
+    """
+
+    permit: WirePermit
+    call: bytes
+
+
+OutboundQuestion: TypeAlias = Complete | ProviderStatus | StopEgress | Perform
 
 CompletionItem: TypeAlias = ModelEvent

@@ -1,0 +1,49 @@
+"""A web server's answer as text for the model: status, the headers that matter, and the body if it is text. Pure."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Final
+
+from wirken.domain import request_limits
+from wirken.domain.text import brief, clean, clip
+from wirken.outbound.fetching import Answer
+
+_SHOWN: Final = ("content-type", "content-length", "location", "last-modified", "etag", "retry-after", "link", "date")
+_HEADER: Final = 1024
+"""Bytes of one header that are shown."""
+_CHARSET: Final = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9._-]{1,40})", re.IGNORECASE)
+
+
+def readable(answer: Answer) -> str:
+    """Return an answer as text; what is left out is said."""
+    head = [f"HTTP {answer.status} {brief(answer.reason, 64)}".rstrip()]
+    head += [f"{name}: {brief(answer.headers[name], _HEADER)}" for name in _SHOWN if name in answer.headers]
+    return "\n".join(["\n".join(head), "", _body(answer)]).rstrip("\n")
+
+
+def _body(answer: Answer) -> str:
+    packed = answer.headers.get("content-encoding", "identity").lower()
+    if packed not in ("", "identity"):
+        return f"[the body is compressed ({brief(packed, 32)}) although that was not asked for; not shown]"
+    if b"\0" in answer.body[: 64 * 1024]:
+        return f"[a body of {_size(answer)} bytes that is not text; not shown]"
+    text, cut = clip(clean(answer.body.decode(_charset(answer), "replace")), request_limits.RESPONSE_SHOWN)
+    if answer.cut:
+        return f"{text}\n[… the body is longer than {request_limits.RESPONSE_BODY} bytes; the rest is left out …]"
+    return f"{text}\n[… {cut} more bytes are left out …]" if cut else text
+
+
+def _size(answer: Answer) -> str:
+    return f"more than {request_limits.RESPONSE_BODY}" if answer.cut else str(len(answer.body))
+
+
+def _charset(answer: Answer) -> str:
+    """Return a text encoding that Python knows; UTF-8 unless the answer names another."""
+    found = _CHARSET.search(answer.headers.get("content-type", ""))
+    try:
+        named = codecs.lookup(found[1]) if found else codecs.lookup("utf-8")
+    except LookupError:
+        return "utf-8"
+    return named.name if named._is_text_encoding else "utf-8"  # the only mark that bz2 and rot13 lack

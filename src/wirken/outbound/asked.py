@@ -1,0 +1,103 @@
+"""The arguments of the tools that work here, parsed and checked once more: outbound trusts nobody."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+
+from wirken.config.requests import Method
+from wirken.domain import request_limits
+from wirken.domain.errors import WirkenError
+from wirken.domain.urls import Target, target
+
+FORBIDDEN: Final = frozenset(
+    (
+        "authorization proxy-authorization cookie host content-length transfer-encoding connection keep-alive upgrade "
+        "te trailer expect proxy-connection http2-settings accept-encoding"
+    ).split()
+)
+"""Headers that a model may not set: those that carry credentials, which an operator binds instead, and those by which
+two readers of one request could differ (RFC 9110, 7.6.1; RFC 9112, 6.3)."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_VALUE: Final = re.compile(r"[ -~]*")
+
+
+class NotAsked(WirkenError):
+    """The arguments do not fit the tool; the message is one for the model."""
+
+
+class RequestArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One request. `body` is text, sent as UTF-8."""
+
+    url: Annotated[str, msgspec.Meta(min_length=1, max_length=request_limits.URL)]
+    method: Method = "GET"
+    headers: Annotated[dict[str, str], msgspec.Meta(max_length=request_limits.REQUEST_HEADERS)] = msgspec.field(
+        default_factory=dict
+    )
+    body: Annotated[str, msgspec.Meta(max_length=request_limits.REQUEST_BODY)] = ""
+
+    def target(self) -> Target:
+        """Return where it goes. Raises `BadUrl`, `BadHost`."""
+        return target(self.url)
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers as bytes. Raises `NotAsked`."""
+        for name, value in self.headers.items():
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise NotAsked("http_request: a header's name or value has characters that none may have.")
+            if name.lower() in FORBIDDEN:
+                raise NotAsked(
+                    f"http_request: the header {name} cannot be set. A credential is bound by the operator, under "
+                    "[http_credentials] in config.toml, and then goes with the request by itself."
+                )
+        return [(name.encode(), value.encode()) for name, value in self.headers.items()]
+
+    def content(self) -> bytes:
+        """Return the body's bytes. Raises `NotAsked`."""
+        try:
+            raw = self.body.encode()
+        except UnicodeEncodeError:
+            raise NotAsked("http_request: the body holds half a surrogate pair; it is not text.") from None
+        if len(raw) > request_limits.REQUEST_BODY:
+            raise NotAsked(f"http_request: the body is larger than {request_limits.REQUEST_BODY} bytes.")
+        if raw and self.method in ("GET", "HEAD"):
+            raise NotAsked(f"http_request: a {self.method} has no body.")
+        return raw
+
+
+class SearchArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`count`: how many results at most."""
+
+    query: Annotated[str, msgspec.Meta(min_length=1, max_length=request_limits.SEARCH_QUERY)]
+    count: Annotated[int, msgspec.Meta(ge=1, le=request_limits.SEARCH_RESULTS)] = 5
+
+
+Asked: TypeAlias = RequestArguments | SearchArguments
+
+_TYPES: Final[dict[str, type[RequestArguments] | type[SearchArguments]]] = {
+    "http_request": RequestArguments,
+    "web_search": SearchArguments,
+}
+
+
+def parsed(tool: str, text: str) -> Asked:
+    """Return the arguments of one of these tools. Raises `NotAsked`, also for a key that stands there twice."""
+    if tool not in _TYPES:
+        raise NotAsked(f"The outbound process knows no tool '{tool}'.")
+    try:
+        raw = text.encode()
+        json.loads(raw, object_pairs_hook=_unique)
+        return msgspec.json.decode(raw, type=_TYPES[tool])
+    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError) as error:
+        raise NotAsked(f"{tool}: the arguments cannot be used: {error}") from error
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return found

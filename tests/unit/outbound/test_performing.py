@@ -1,0 +1,233 @@
+"""Requests and searches of tools: permitted once, to the host that was decided about, scrubbed on the way back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from tests.support.calls import call
+from tests.support.fake_names import Names
+
+from wirken.config.load import parse
+from wirken.config.model import Config
+from wirken.domain import request_limits
+from wirken.domain.actions import CanonicalCall, CredentialUse
+from wirken.domain.errors import Refused
+from wirken.domain.secret import Secret
+from wirken.ipc.calls.outbound import Perform
+from wirken.ipc.calls.runner import Ran, WirePermit
+from wirken.outbound.fetching import Answer, Wanted
+from wirken.outbound.performing import Performing
+from wirken.outbound.resolve import Resolver
+
+KEY = "ghp_A1b2C3d4E5f6G7h8"
+BOUND = parse(
+    b"""
+[http_credentials.issues]
+credential = "github"
+host = "api.example.org"
+path = "/repos/"
+format = "token {}"
+[web_search]
+kind = "brave"
+credential = "search"
+""",
+    "config.toml",
+)
+NAMES = {
+    "api.example.org": ["93.184.215.14"],
+    "other.example.org": ["93.184.215.15"],
+    "inside.example.org": ["10.0.0.1"],
+    "api.search.brave.com": ["93.184.215.16"],
+}
+
+
+class Web:
+    """The port `Fetch`, answered from a script; notes what was wanted."""
+
+    def __init__(self, *answers: Answer | Callable[[Wanted], Answer]) -> None:
+        self.answers = list(answers)
+        self.wanted: list[Wanted] = []
+
+    async def __call__(self, wanted: Wanted) -> Answer:
+        self.wanted.append(wanted)
+        answer = self.answers.pop(0)
+        return answer if isinstance(answer, Answer) else answer(wanted)
+
+
+def page(text: str, status: int = 200, **headers: str) -> Answer:
+    return Answer(status, "OK", {"content-type": "text/plain", **headers}, text.encode(), False)
+
+
+def moved(to: str, status: int = 302) -> Answer:
+    return page("", status, location=to)
+
+
+def performing(web: Web, config: Config = BOUND) -> Performing:
+    async def credentials(name: str) -> Secret | None:
+        return Secret(KEY.encode()) if name in ("github", "search") else None
+
+    return Performing(config, Resolver(Names(NAMES), {}, lambda address: False), credentials, web)
+
+
+def question(tool: str, arguments: dict[str, object], credential: CredentialUse | None = None, seq: int = 1) -> Perform:
+    one = call(tool, json.dumps(arguments))
+    one = msgspec.structs.replace(one, place=msgspec.structs.replace(one.place, credential=credential))
+    return asked(one, seq)
+
+
+def asked(one: CanonicalCall, seq: int = 1) -> Perform:
+    return Perform(WirePermit(one.session, seq, one.digest()), one.canonical())
+
+
+async def got(web: Web, url: str, credential: CredentialUse | None = None, **more: object) -> Ran:
+    return await performing(web).perform(question("http_request", {"url": url, **more}, credential))
+
+
+async def test_an_answer_is_status_headers_and_text() -> None:
+    web = Web(page("hello", etag='"1"', server="not shown"))
+    ran = await got(web, "https://other.example.org/a?b", headers={"Accept": "text/plain"})
+    assert (ran.outcome, ran.place) == ("ok", "outbound")
+    assert ran.output == 'HTTP 200 OK\ncontent-type: text/plain\netag: "1"\n\nhello'
+    one = web.wanted[0]
+    assert (one.method, one.host, one.port, one.path) == ("GET", "other.example.org", 443, "/a?b")
+    assert [str(address) for address in one.addresses] == ["93.184.215.15"]
+    assert one.headers == [(b"Accept", b"text/plain")]
+
+
+async def test_a_permit_is_for_one_call_and_good_once() -> None:
+    works = performing(Web(page("a"), page("b")))
+    first = question("http_request", {"url": "https://other.example.org/"})
+    await works.perform(first)
+    with pytest.raises(Refused, match="used before"):
+        await works.perform(first)
+    other = question("http_request", {"url": "https://api.example.org/"})
+    with pytest.raises(Refused, match="not the one"):
+        await works.perform(Perform(first.permit, other.call))
+
+
+async def test_a_bound_credential_goes_with_its_request_and_never_comes_back() -> None:
+    web = Web(page(f"you sent {KEY}", link=f"<{KEY}>"))
+    ran = await got(web, "https://api.example.org/repos/me", CredentialUse("issues"))
+    assert web.wanted[0].headers == [(b"Authorization", f"token {KEY}".encode())]
+    assert KEY not in ran.output and "[secret removed]" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("url", "decided"),
+    [
+        ("https://api.example.org/repos/me", None),
+        ("https://api.example.org/other", CredentialUse("issues")),
+        ("https://other.example.org/repos/me", CredentialUse("issues")),
+        ("https://api.example.org/repos/me", CredentialUse("issues", "tier2")),
+    ],
+)
+async def test_another_credential_than_was_decided_about_is_refused(url: str, decided: CredentialUse | None) -> None:
+    web = Web()
+    with pytest.raises(Refused, match="credential"):
+        await got(web, url, decided)
+    assert web.wanted == []
+
+
+async def test_a_host_that_leads_inside_is_denied_and_an_unknown_one_fails() -> None:
+    web = Web()
+    inside = await got(web, "https://inside.example.org/")
+    assert (inside.outcome, web.wanted) == ("denied", [])
+    assert "no public address" in inside.output
+    assert (await got(web, "https://nobody.example.org/")).outcome == "failed"
+
+
+async def test_a_redirect_is_followed_to_the_same_host_alone() -> None:
+    web = Web(moved("/b"), moved("https://other.example.org/c", 307), page("c"))
+    ran = await got(web, "https://other.example.org/a", method="POST", body="x")
+    assert [(one.method, one.path, one.body) for one in web.wanted] == [
+        ("POST", "/a", b"x"),
+        ("GET", "/b", b""),
+        ("GET", "/c", b""),
+    ]
+    assert "after 2 redirects, from https://other.example.org/c" in ran.output
+
+
+@pytest.mark.parametrize("to", ["https://api.example.org/x", "http://other.example.org/", "https://evil.test/"])
+async def test_a_redirect_elsewhere_is_told_and_not_followed(to: str) -> None:
+    web = Web(moved(to))
+    ran = await got(web, "https://other.example.org/")
+    assert len(web.wanted) == 1
+    assert f"[not followed: {to}" in ran.output
+
+
+async def test_a_redirect_out_of_a_credentials_place_is_not_followed() -> None:
+    web = Web(moved("https://api.example.org/elsewhere"))
+    await got(web, "https://api.example.org/repos/me", CredentialUse("issues"))
+    assert len(web.wanted) == 1
+
+
+@pytest.mark.parametrize("to", ["https://127.0.0.1/", "ftp://x.test/", "https://u:p@other.example.org/", "\\\\x", ""])
+async def test_a_redirect_to_no_address_ends_there(to: str) -> None:
+    web = Web(moved(to))
+    assert (await got(web, "https://other.example.org/")).outcome == "ok"
+    assert len(web.wanted) == 1
+
+
+async def test_redirects_have_an_end() -> None:
+    web = Web(*[moved(f"/{number}") for number in range(request_limits.REDIRECTS)], page("there"))
+    assert "there" in (await got(web, "https://other.example.org/")).output
+    web = Web(*[moved(f"/{number}") for number in range(request_limits.REDIRECTS + 1)])
+    ran = await got(web, "https://other.example.org/")
+    assert ran.outcome == "failed" and "redirects" in ran.output
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"headers": {"Authorization": "Bearer x"}},
+        {"headers": {"cookie": "x"}},
+        {"headers": {"Host": "evil.test"}},
+        {"headers": {"X": "a\r\nB: c"}},
+        {"headers": {"X:": "a"}},
+        {"headers": {"Transfer-Encoding": "chunked"}},
+        {"headers": {f"X-{number}": "" for number in range(request_limits.REQUEST_HEADERS + 1)}},
+        {"method": "CONNECT"},
+        {"method": "get"},
+        {"body": "x"},
+        {"method": "POST", "body": "x" * (request_limits.REQUEST_BODY + 1)},
+        {"method": "POST", "body": "ä" * (request_limits.REQUEST_BODY // 2 + 1)},
+        {"timeout": 1},
+    ],
+)
+async def test_what_a_model_may_not_ask_is_invalid(more: dict[str, object]) -> None:
+    web = Web()
+    ran = await performing(web).perform(question("http_request", {"url": "https://other.example.org/", **more}))
+    assert (ran.outcome, web.wanted) == ("invalid", [])
+
+
+async def test_the_largest_body_is_sent() -> None:
+    web = Web(page("ok"))
+    await got(web, "https://other.example.org/", method="POST", body="x" * request_limits.REQUEST_BODY)
+    assert len(web.wanted[0].body) == request_limits.REQUEST_BODY
+
+
+async def test_a_search_asks_the_engine_with_its_key() -> None:
+    found = {"web": {"results": [{"title": "T", "url": "https://t.test/", "description": f"about {KEY}"}]}}
+    web = Web(page(json.dumps(found)))
+    ran = await performing(web).perform(question("web_search", {"query": "a b&c", "count": 3}))
+    assert ran.output == "1. T\nhttps://t.test/\nabout [secret removed]"
+    one = web.wanted[0]
+    assert one.host == "api.search.brave.com" and "q=a+b%26c&count=3" in one.path
+    assert (b"X-Subscription-Token", KEY.encode()) in one.headers
+
+
+async def test_without_an_engine_a_search_says_so() -> None:
+    ran = await performing(Web(), Config()).perform(question("web_search", {"query": "x"}))
+    assert ran.outcome == "failed" and "[web_search]" in ran.output
+
+
+async def test_a_search_engine_of_ones_own_is_reached_on_this_machine() -> None:
+    config = parse(b'[web_search]\nkind = "searxng"\nbase_url = "http://127.0.0.1:8888/searx"\n', "config.toml")
+    web = Web(page('{"results": []}'))
+    ran = await performing(web, config).perform(question("web_search", {"query": "x"}))
+    one = web.wanted[0]
+    assert (one.scheme, str(one.addresses[0]), one.port) == ("http", "127.0.0.1", 8888)
+    assert one.path == "/searx/search?q=x&format=json" and ran.output == "No results."
