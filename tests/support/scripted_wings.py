@@ -14,7 +14,7 @@ from wirken.domain.actions import CanonicalCall
 from wirken.domain.conversation import CallProposed, Completed, ModelEvent, TextDelta
 from wirken.domain.errors import WirkenError
 from wirken.ipc import handshake, peer
-from wirken.ipc.calls.egress import EndedEgress, OnRecord, StopEgress
+from wirken.ipc.calls.egress import EndedEgress, OnRecord, ReachEgress, StopEgress
 from wirken.ipc.calls.outbound import Complete, CompletionEnd, OutboundQuestion
 from wirken.ipc.calls.runner import Ran, Run, RunnerQuestion, SandboxReport
 from wirken.ipc.frames import Conversing
@@ -104,7 +104,7 @@ class ScriptedModel(Wing):
         self.script: deque[Step] = deque()
         self.questions: list[Complete] = []
         self.stopped: list[StopEgress] = []
-        self.unsaid: list[EndedEgress] = []
+        self.unsaid: list[EndedEgress | ReachEgress] = []
         """What is said of open connections when their call is over."""
         self.cancelled = 0
         self._decoder = msgspec.msgpack.Decoder(OutboundQuestion)

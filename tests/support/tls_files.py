@@ -24,6 +24,9 @@ class Ports(NamedTuple):
     plain: int
 
 
+ANY_PORTS = Ports(0, 0)
+
+
 class _Files(http.server.SimpleHTTPRequestHandler):
     """Files below `<root>/<host>/`, so that several hosts can be served."""
 
@@ -89,14 +92,14 @@ def authority(folder: Path, hosts: tuple[str, ...]) -> ssl.SSLContext:
 
 
 @contextmanager
-def served(root: Path, context: ssl.SSLContext) -> Iterator[Ports]:
+def served(root: Path, context: ssl.SSLContext, at: str = "127.0.0.1", ports: Ports = ANY_PORTS) -> Iterator[Ports]:
     """Serve `root`/<host>/ for every host, until the block ends."""
 
     class Files(_Files):
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments, directory=str(root))  # type: ignore[arg-type]  # as the server passes them
 
-    plain, tls = _Server(("127.0.0.1", 0), Files), _Server(("127.0.0.1", 0), Files)
+    plain, tls = _Server((at, ports.plain), Files), _Server((at, ports.tls), Files)
     tls.socket = context.wrap_socket(tls.socket, server_side=True, do_handshake_on_connect=False)
     threads = [threading.Thread(target=server.serve_forever) for server in (plain, tls)]
     for thread in threads:

@@ -205,6 +205,18 @@ async def test_what_is_open_when_a_call_ends_is_ended_and_on_record_before_its_r
         assert (await at.verify()).status == "verified"
 
 
+async def test_a_connection_that_was_allowed_is_not_made_once_its_call_has_ended(tmp_path: Path) -> None:
+    async def does(sandbox: Sandbox) -> None:
+        ticket = (await sandbox.judge()).ticket
+        sandbox.at.model.unsaid = [ReachEgress(ticket, "allowed", "93.184.215.14")]
+
+    async with bench(tmp_path, config=config("open")) as at:
+        await allow_exec(at)
+        await ran(at, does)
+        assert len(at.model.stopped) == 1 and verdicts(at) == []
+        assert (await at.verify()).status == "verified"
+
+
 async def test_an_end_that_outbound_does_not_say_is_noted_without_it(tmp_path: Path) -> None:
     async def does(sandbox: Sandbox) -> None:
         await sandbox.reach((await sandbox.judge()).ticket)
