@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from bench import cli_figures, confine_figures, machine, record_figures, start_figures, turn_figures
+from bench import box_figures, cli_figures, confine_figures, machine, record_figures, start_figures, turn_figures
 from bench.errors import NotMeasured
 from bench.figure import Figure, Shown, Verdict, missing, shown
 from bench.machine import Machine
@@ -27,6 +27,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Options], list[Figure]]]] = {
     "cli": cli_figures.measure,
     "ready": start_figures.ready,
     "confinement": confine_figures.start,
+    "boxes": box_figures.measure,
     "memory": start_figures.memory,
     "turn": turn_figures.overhead,
     "clients": turn_figures.throughput,

@@ -74,6 +74,13 @@ def engine() -> Iterator[Engine]:
         pytest.fail(
             f"docker and gvisor sandboxes cannot be tested: {missing} missing; `make setup-test` installs them."
         )
+    with prepared(given or "") as one:
+        yield one
+
+
+@contextmanager
+def prepared(given: str) -> Iterator[Engine]:
+    """Give the engine at the socket `given`, or one of our own where that is empty, with our image in it."""
     home = Path(tempfile.mkdtemp(prefix="wirken-engine-"))
     home.chmod(0o755)
     try:

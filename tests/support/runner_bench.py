@@ -2,7 +2,7 @@
 
 Runs inside the view of `tests.support.walled`. Requests are JSON objects: `{"id", "do": "run", "tool", "arguments",
 "read_only"?, "network"?, "place"?, "steering"?}`, `{"do": "cancel", "id"}`, `{"do": "stop"}`, `{"id", "do": "status"}`,
-`{"id", "do": "time", "count"}`.
+`{"id", "do": "time", "count", "pause"?}`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Bench:
         if request["do"] == "status":
             return dict(msgspec.to_builtins(await self._tools.status()))
         if request["do"] == "time":
-            return await self._timed(int(str(request["count"])))
+            return await self._timed(int(str(request["count"])), float(str(request.get("pause", 0))))
         if "place" in request:
             place = msgspec.convert(request["place"], Place)
             question = self.anywhere(str(request["tool"]), str(request["arguments"]), place)
@@ -85,14 +85,16 @@ class Bench:
         )
         return dict(msgspec.to_builtins(await self._tools.run(question)))
 
-    async def _timed(self, count: int) -> dict[str, object]:
+    async def _timed(self, count: int, pause: float) -> dict[str, object]:
         took = []
         for _ in range(count):
+            await asyncio.sleep(pause)
             question = self.question("exec", '{"argv":["true"]}', [])
             started = time.perf_counter()
             await self._tools.run(question)
             took.append((time.perf_counter() - started) * 1e3)
         return {
+            "took": took,
             "median": statistics.median(took),
             "p95": sorted(took)[int(count * 0.95)],
             "open": len(os.listdir("/proc/self/fd")),

@@ -6,6 +6,7 @@ and the machine's kernel stands a second one, which knows of the first sandbox o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,6 @@ from wirken.runner.sandbox import Bounds, Command, Finished
 
 _STATE: Final = "/dev/shm/state"  # noqa: S108  # of the outer sandbox: sized, and covered by gVisor's own /dev
 _STARTED: Final = ("/bin/sh", "-c", 'exec "$@"', "sh")
-"""A shell says of a program that is missing what shells say; runsc would end in words and a code of its own."""
 _TRUE: Final = ("/usr/bin/true",)
 
 
@@ -105,7 +105,7 @@ def configuration(command: Command, bounds: Bounds) -> bytes:
             "process": {
                 "terminal": False,
                 "user": {"uid": 0, "gid": 0},
-                "args": (*_STARTED, *command.argv),
+                "args": _started(command.argv),
                 "env": [f"{name}={value}" for name, value in environment.items()],
                 "cwd": WORKSPACE,
                 "noNewPrivileges": True,
@@ -121,6 +121,17 @@ def configuration(command: Command, bounds: Bounds) -> bytes:
             "linux": {"namespaces": [{"type": name} for name in ("pid", "mount", "network", "ipc", "uts")]},
         }
     )
+
+
+def _started(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return how a program is started: as it is where it is there for certain, else by a shell.
+
+    A shell says of a program that is missing what shells say; runsc would end in words and a code of its own.
+    """
+    folders = ENVIRONMENT["PATH"].split(":")
+    if "/" not in argv[0] and any(os.access(f"{folder}/{argv[0]}", os.X_OK) for folder in folders):
+        return argv
+    return argv if argv[0] == "/bin/sh" else (*_STARTED, *argv)
 
 
 def _sized(place: str, bounds: Bounds) -> dict[str, object]:
