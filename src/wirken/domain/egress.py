@@ -28,7 +28,8 @@ class EgressVerdict(_Fact, frozen=True, kw_only=True, tag="egress_verdict"):
     """A permitted call wanted to reach a host; on disk before anything is sent there.
 
     `call_id` names the call, `connection` counts its attempts from 1. `program` is what the sandbox says of itself,
-    which proves nothing. `rule`: what decided (`permissions.egress.Rule`, `grant`, `approval`, `relay`); `by`: the
+    which proves nothing. `rule`: what decided (`permissions.egress.Rule`, `grant`, `approval`, `relay`; `call` and
+    `search` for tools that work in outbound); `by`: the
     principal who did, if one did; `lease`: of the question that was answered. `address`: where it leads, if allowed.
     """
 
@@ -45,7 +46,10 @@ class EgressVerdict(_Fact, frozen=True, kw_only=True, tag="egress_verdict"):
 
 
 class EgressClosed(_Fact, frozen=True, kw_only=True, tag="egress_closed"):
-    """An allowed connection has ended: bytes as they passed the relay, from the call's side up, towards it down."""
+    """An allowed connection has ended: bytes as they passed the relay, from the call's side up, towards it down.
+
+    Of a tool's own request: the bytes of its path, headers and body, and of the answer's.
+    """
 
     call_id: str
     connection: int

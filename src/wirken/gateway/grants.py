@@ -79,8 +79,7 @@ class Grants:
         if not keys.is_possible(key) and not key.startswith("shell::") and key != "shell:":
             hint = "There are no patterns; `wirken permissions explain` shows the keys of a call."
             raise Refused("No call has this key.", hint=hint)
-        asked = keys.is_host(key) and self.router.asks_for_hosts(holder.agent, holder.channel)
-        if not asked and not keys.may_be_remembered(key):
+        if not keys.may_be_remembered(key) and not self.router.makes_tier_2(key, holder.agent, holder.channel):
             raise Refused("This key is Tier 3: it is asked for every time and never stored.")
         lifetime = question.seconds or limits.GRANT_LIFETIME
         if not 0 < lifetime <= limits.GRANT_LIFETIME:

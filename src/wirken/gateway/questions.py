@@ -14,7 +14,7 @@ from wirken.domain.text import clip
 from wirken.gateway.sessions import Session
 from wirken.gateway.tools.catalogue import HOST, command_line
 from wirken.ipc.calls.operator import ApprovalRow, Choice
-from wirken.permissions.keys import is_host, may_be_remembered
+from wirken.permissions.keys import may_be_granted
 
 _call: Final = msgspec.json.Decoder(CanonicalCall)
 
@@ -137,5 +137,5 @@ def _network(place: Place) -> str:
 
 def choices(tier: str, keys: tuple[str, ...]) -> tuple[Choice, ...]:
     """Return the answers to offer: remembering only where a grant may be stored for each of the call's keys."""
-    remembered = tier == Tier.TWO and bool(keys) and all(may_be_remembered(key) or is_host(key) for key in keys)
+    remembered = tier == Tier.TWO and bool(keys) and all(map(may_be_granted, keys))
     return ("once", "session", "30d", "deny") if remembered else ("once", "deny")

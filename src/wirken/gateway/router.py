@@ -9,10 +9,11 @@ from wirken.config.model import Config
 from wirken.config.paths import Paths
 from wirken.domain import limits
 from wirken.domain.actions import Place, SandboxKind
-from wirken.domain.ids import DEFAULT_AGENT, TERMINAL, AgentId, ChannelId, RoleName
+from wirken.domain.ids import DEFAULT_AGENT, TERMINAL, ActionKey, AgentId, ChannelId, RoleName
 from wirken.domain.people import Person
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.sessions import Session
+from wirken.permissions.keys import is_credential, is_host
 
 RUNNER: Final = RoleName("runner")
 
@@ -40,9 +41,15 @@ class Router:
         self.config.agent(name)
         return AgentId(name)
 
-    def asks_for_hosts(self, agent: AgentId, channel: ChannelId) -> bool:
-        """Tell whether the operator made hosts Tier 2 there: the network mode `ask`. Raises `UnknownAgent`."""
-        return self.config.agent(agent).network(channel).mode == "ask"
+    def makes_tier_2(self, key: ActionKey, agent: AgentId, channel: ChannelId) -> bool:
+        """Tell whether the configuration makes this key Tier 2 there, a host or a bound credential.
+
+        Raises `UnknownAgent`.
+        """
+        if is_credential(key):
+            bound = self.config.http_credentials.get(key.partition(":")[2])
+            return bound is not None and bound.tier == "tier2"
+        return is_host(key) and self.config.agent(agent).network(channel).mode != "none"
 
     def workspace(self, agent: AgentId, wish: Wish) -> str:
         """Return the absolute path of the workspace that the agent works in."""

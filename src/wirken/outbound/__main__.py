@@ -50,7 +50,7 @@ async def _serve(chosen: argparse.Namespace, config: Config) -> None:
     resolver = Resolver(lookup, config.egress.pinned, is_own)
     relay = Relay(resolver, judge)
     relay.open(listeners(chosen.relay_listen_fd))
-    peer = OutboundPeer(completions, relay, Performing(config, resolver, credentials, lazily))
+    peer = OutboundPeer(completions, relay, Performing(config, resolver, credentials, lazily, judge))
     await stay_dialled(lifeline, chosen.gateway_socket, peer, judge.dialled)
     await relay.close()
     lookup.close()

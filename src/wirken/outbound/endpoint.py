@@ -51,18 +51,20 @@ def ports(config: Config) -> tuple[int, ...]:
     return tuple(sorted(found - {0}))
 
 
-async def located(name: str, base_url: str, resolver: Resolver) -> tuple[Located, tuple[Address, ...]]:
-    """Return the parts of an address that the operator wrote, and where it leads.
-
-    A loopback address is taken as it stands, because the operator named it; every other name must be public.
-    Raises `BadEndpoint`, `ResolutionFailed`, `PrivateAddress`.
-    """
+def located(name: str, base_url: str) -> Located:
+    """Return the parts of an address that the operator wrote. Raises `BadEndpoint`."""
     parts = urlsplit(endpoint(name, base_url).url)
-    host = parts.hostname or ""
-    found = Located(parts.scheme, host, _port(base_url), parts.path)
-    if not is_loopback(host):
-        return found, await resolver.addresses(host_name(host))
-    return found, (ipaddress.ip_address("127.0.0.1" if host == "localhost" else host),)
+    return Located(parts.scheme, parts.hostname or "", _port(base_url), parts.path)
+
+
+async def leads(where: Located, resolver: Resolver) -> tuple[Address, ...]:
+    """Return where an operator's own address leads: a loopback one as it stands, every other name to public ones.
+
+    Raises `ResolutionFailed`, `PrivateAddress`, `BadHost`.
+    """
+    if not is_loopback(where.host):
+        return await resolver.addresses(host_name(where.host))
+    return (ipaddress.ip_address("127.0.0.1" if where.host == "localhost" else where.host),)
 
 
 def _port(address: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import httpcore2
@@ -36,12 +37,13 @@ def system_trust() -> ssl.SSLContext:
 async def fetch(wanted: Wanted, trust: Trust = system_trust, patience: float = request_limits.REQUEST_TIME) -> Answer:
     """Make one request over a connection of its own, within `patience` seconds. Raises `FetchFailed`."""
     context = trust() if wanted.scheme == "https" else None
+    backend = _Judged(wanted.addresses)
     pool = httpcore2.AsyncConnectionPool(
-        ssl_context=context, network_backend=_Judged(wanted.addresses), max_connections=1, http1=True, http2=False
+        ssl_context=context, network_backend=backend, max_connections=1, http1=True, http2=False
     )
     try:
         async with asyncio.timeout(patience), pool:
-            return await _answered(pool, wanted)
+            return replace(await _answered(pool, wanted), address=backend.taken)
     except TimeoutError:
         raise FetchFailed(f"{wanted.host} did not answer completely within {patience:.0f} s.") from None
     except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
@@ -78,6 +80,8 @@ class _Judged(httpcore2.AsyncNetworkBackend):
     def __init__(self, addresses: Sequence[Address]) -> None:
         self._addresses = addresses
         self._backend = httpcore2.AnyIOBackend()
+        self.taken = ""
+        """The address that took the connection."""
 
     async def connect_tcp(
         self,
@@ -90,9 +94,12 @@ class _Judged(httpcore2.AsyncNetworkBackend):
         failure: Exception = httpcore2.ConnectError("no address")
         for address in self._addresses[: relay_limits.REACH_TRIES]:
             try:
-                return await self._backend.connect_tcp(str(address), port, relay_limits.REACH_TIME)
+                stream = await self._backend.connect_tcp(str(address), port, relay_limits.REACH_TIME)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
+            else:
+                self.taken = str(address)
+                return stream
         raise failure
 
     async def sleep(self, seconds: float) -> None:

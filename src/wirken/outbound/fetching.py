@@ -25,9 +25,9 @@ class Wanted:
     host: str
     port: int
     path: str
-    addresses: Sequence[Address]
     headers: Fields
     body: bytes = b""
+    addresses: Sequence[Address] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Answer:
     """Lower-case names; of several with one name, the first."""
     body: bytes
     cut: bool
+    address: str = ""
+    """The one that took the connection."""
 
 
 Fetch: TypeAlias = Callable[[Wanted], Awaitable[Answer]]

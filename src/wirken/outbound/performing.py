@@ -28,8 +28,10 @@ from wirken.ipc.permitted import Used, checked
 from wirken.outbound import search
 from wirken.outbound.answers import readable
 from wirken.outbound.asked import NotAsked, RequestArguments, SearchArguments, parsed
-from wirken.outbound.endpoint import located
+from wirken.outbound.attempts import Attempts
+from wirken.outbound.endpoint import leads, located
 from wirken.outbound.fetching import Answer, Fetch, FetchFailed, Wanted
+from wirken.outbound.relay import Judge
 from wirken.outbound.resolve import PrivateAddress, Resolver
 from wirken.outbound.scrub import Scrubber
 
@@ -47,11 +49,13 @@ class Performing:
         resolver: Resolver,
         credentials: Callable[[str], Awaitable[Secret | None]],
         fetch: Fetch,
+        judge: Judge,
     ) -> None:
         self._config = config
         self._resolver = resolver
         self._credentials = credentials
         self._fetch = fetch
+        self._judge = judge
         self._used = Used()
 
     async def perform(self, question: Perform) -> Ran:
@@ -61,7 +65,7 @@ class Performing:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            ran = await self._performed(call)
+            ran = await self._performed(call, Attempts(self._judge, question.permit, call.tool, self._fetch))
         except (NotAsked, UsageError) as error:
             ran = Ran(outcome="invalid", output=_sentence(error), place=HERE)
         except PrivateAddress as error:
@@ -72,25 +76,25 @@ class Performing:
             ran = Ran(outcome="failed", output=_sentence(error), place=HERE)
         return msgspec.structs.replace(ran, duration_ms=int((loop.time() - started) * 1000))
 
-    async def _performed(self, call: CanonicalCall) -> Ran:
+    async def _performed(self, call: CanonicalCall, attempts: Attempts) -> Ran:
         match parsed(call.tool, call.arguments):
             case RequestArguments() as asked:
-                return await self._request(asked, call.place.credential)
+                return await self._request(asked, call.place.credential, attempts)
             case SearchArguments(query=text, count=count):
-                return Ran(outcome="ok", output=await self._search(text, count), place=HERE)
+                return Ran(outcome="ok", output=await self._search(text, count, attempts), place=HERE)
             case never:
                 assert_never(never)
 
     # --- http_request ---------------------------------------------------------------------------------
 
-    async def _request(self, asked: RequestArguments, decided: CredentialUse | None) -> Ran:
+    async def _request(self, asked: RequestArguments, decided: CredentialUse | None, attempts: Attempts) -> Ran:
         wanted, method, body, fields = asked.target(), asked.method, asked.content(), asked.fields()
         if use(self._config.http_credentials, method, wanted) != decided:
             raise Refused("Another credential would go with this request than the one that was decided about.")
         scrubber = Scrubber()
         async with self._holding(decided, scrubber) as header:
             for followed in range(request_limits.REDIRECTS + 1):
-                answer = await self._once(wanted, method, [*fields, *header], body)
+                answer = await self._once(wanted, method, [*fields, *header], body, attempts)
                 further = _redirect(answer, wanted)
                 if further is None or not self._may_follow(further, wanted, method, decided):
                     return _ran(answer, scrubber, wanted, further, followed)
@@ -99,11 +103,11 @@ class Performing:
                     method, body = ("HEAD" if method == "HEAD" else "GET"), b""
         raise FetchFailed(f"{wanted.host} sent more than {request_limits.REDIRECTS} redirects in a row.")
 
-    async def _once(self, wanted: Target, method: str, fields: list[tuple[bytes, bytes]], body: bytes) -> Answer:
-        addresses = await self._resolver.addresses(wanted.host)
-        return await self._fetch(
-            Wanted(method, wanted.scheme, wanted.host, wanted.port, wanted.path, addresses, fields, body)
-        )
+    async def _once(
+        self, to: Target, method: str, fields: list[tuple[bytes, bytes]], body: bytes, attempts: Attempts
+    ) -> Answer:
+        wanted = Wanted(method, to.scheme, to.host, to.port, to.path, fields, body)
+        return await attempts.made(wanted, lambda: self._resolver.addresses(to.host))
 
     def _may_follow(self, further: Target, wanted: Target, method: str, decided: CredentialUse | None) -> bool:
         """Same host, not from TLS to none, and with the very credential that was decided about, or none."""
@@ -133,10 +137,10 @@ class Performing:
 
     # --- web_search -----------------------------------------------------------------------------------
 
-    async def _search(self, text: str, count: int) -> str:
+    async def _search(self, text: str, count: int, attempts: Attempts) -> str:
         engine = self._config.web_search
         asked = search.query(engine.kind, text, count)
-        where, addresses = await located(engine.kind, engine.address, self._resolver)
+        where = located(engine.kind, engine.address)
         fields: list[tuple[bytes, bytes]] = [(b"Accept", b"application/json")]
         if asked.body:
             fields.append((b"Content-Type", b"application/json"))
@@ -145,12 +149,9 @@ class Performing:
         with scrubber.holding(secret):
             if secret is not None and asked.header:
                 fields.append((asked.header.encode(), _value(asked.format, secret, engine.credential)))
-            answer = await self._fetch(
-                Wanted(
-                    asked.method, where.scheme, where.host, where.port, where.path + asked.path, addresses, fields,
-                    asked.body,
-                )
-            )  # fmt: skip
+            path = where.path + asked.path
+            wanted = Wanted(asked.method, where.scheme, where.host, where.port, path, fields, asked.body)
+            answer = await attempts.made(wanted, lambda: leads(where, self._resolver))
             found = search.hits(engine.kind, answer.status, answer.body, count)
             return scrubber.clean(search.shown(found))
 

@@ -6,6 +6,7 @@ import gzip
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ class Site:
 
     def wanted(self, path: str = "/", host: str = "site.test", method: str = "GET", body: bytes = b"") -> Wanted:
         dead = ipaddress.ip_address("127.0.0.9")
-        return Wanted(method, "https", host, self.server.port, path, (dead, HOME), [(b"X-One", b"1")], body)
+        return Wanted(method, "https", host, self.server.port, path, [(b"X-One", b"1")], body, (dead, HOME))
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 async def test_the_request_goes_to_the_judged_address_under_its_name(site: Site) -> None:
     answer = await fetch(site.wanted("/a?b=c"), site.trust)
-    assert (answer.status, answer.body, answer.cut) == (200, b"hello", False)
+    assert (answer.status, answer.body, answer.cut, answer.address) == (200, b"hello", False, "127.0.0.1")
     one = site.server.requests[0]
     assert (one.method, one.path, one.headers["x-one"]) == ("GET", "/a?b=c", "1")
     assert one.headers["host"].partition(":")[0] == "site.test"
@@ -104,9 +105,9 @@ async def test_a_server_that_breaks_off_stalls_or_talks_nonsense_is_a_failure(si
 async def test_nobody_there_is_said(site: Site) -> None:
     one = site.wanted()
     with pytest.raises(FetchFailed, match="none of its addresses"):
-        await fetch(Wanted("GET", "https", "site.test", one.port, "/", one.addresses[:1], []), site.trust)
+        await fetch(replace(one, addresses=one.addresses[:1]), site.trust)
     with pytest.raises(FetchFailed, match="none of its addresses"):
-        await fetch(Wanted("GET", "https", "site.test", one.port, "/", (), []), site.trust)
+        await fetch(replace(one, addresses=()), site.trust)
 
 
 async def test_a_post_carries_its_body(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 
@@ -14,11 +15,13 @@ from wirken.config.load import parse
 from wirken.config.model import Config
 from wirken.domain import request_limits
 from wirken.domain.actions import CanonicalCall, CredentialUse
+from wirken.domain.egress import Verdict
 from wirken.domain.errors import Refused
 from wirken.domain.secret import Secret
+from wirken.ipc.calls.egress import Caller, EgressRuling, EndedEgress, JudgeEgress, ReachEgress
 from wirken.ipc.calls.outbound import Perform
 from wirken.ipc.calls.runner import Ran, WirePermit
-from wirken.outbound.fetching import Answer, Wanted
+from wirken.outbound.fetching import Answer, Fetch, FetchFailed, Wanted
 from wirken.outbound.performing import Performing
 from wirken.outbound.resolve import Resolver
 
@@ -65,11 +68,31 @@ def moved(to: str, status: int = 302) -> Answer:
     return page("", status, location=to)
 
 
-def performing(web: Web, config: Config = BOUND) -> Performing:
+class Gateway:
+    """The port `Judge`: allows what it is asked, unless told otherwise, and notes all."""
+
+    def __init__(self, verdict: Verdict = "allowed") -> None:
+        self.verdict: Verdict = verdict
+        self.judged: list[JudgeEgress] = []
+        self.reached: list[ReachEgress] = []
+        self.over: list[EndedEgress] = []
+
+    async def judge(self, question: JudgeEgress) -> EgressRuling:
+        self.judged.append(question)
+        return EgressRuling(self.verdict, "" if self.verdict == "allowed" else "Not that one.", len(self.judged))
+
+    async def reach(self, said: ReachEgress) -> None:
+        self.reached.append(said)
+
+    async def ended(self, said: EndedEgress) -> None:
+        self.over.append(said)
+
+
+def performing(web: Fetch, config: Config = BOUND, judge: Gateway | None = None) -> Performing:
     async def credentials(name: str) -> Secret | None:
         return Secret(KEY.encode()) if name in ("github", "search") else None
 
-    return Performing(config, Resolver(Names(NAMES), {}, lambda address: False), credentials, web)
+    return Performing(config, Resolver(Names(NAMES), {}, lambda address: False), credentials, web, judge or Gateway())
 
 
 def question(tool: str, arguments: dict[str, object], credential: CredentialUse | None = None, seq: int = 1) -> Perform:
@@ -95,6 +118,52 @@ async def test_an_answer_is_status_headers_and_text() -> None:
     assert (one.method, one.host, one.port, one.path) == ("GET", "other.example.org", 443, "/a?b")
     assert [str(address) for address in one.addresses] == ["93.184.215.15"]
     assert one.headers == [(b"Accept", b"text/plain")]
+
+
+async def test_every_request_is_judged_and_on_record_before_a_byte_leaves() -> None:
+    judge = Gateway()
+
+    def looked(wanted: Wanted) -> Answer:
+        assert [(said.verdict, said.address) for said in judge.reached] == [("allowed", "93.184.215.15")]
+        assert judge.over == []
+        return page("hello")
+
+    one = question("http_request", {"url": "https://other.example.org/", "method": "POST", "body": "12345"})
+    await performing(Web(looked), judge=judge).perform(one)
+    assert [(asked.role, asked.host, asked.port) for asked in judge.judged] == [("outbound", "other.example.org", 443)]
+    assert judge.judged[0].caller == Caller(one.permit, "http_request")
+    [over] = judge.over
+    assert (over.ticket, over.ended, over.bytes_up) == (1, "closed", len("/") + 5)
+    assert over.bytes_down == len("hello") + len("content-type" + "text/plain")
+
+
+async def test_what_the_gateway_does_not_allow_is_not_tried() -> None:
+    web, judge = Web(), Gateway("not_allowed")
+    ran = await performing(web, judge=judge).perform(question("http_request", {"url": "https://other.example.org/"}))
+    assert (ran.outcome, ran.output, web.wanted, judge.reached) == ("failed", "Not that one.", [], [])
+
+
+async def test_a_failure_and_a_stop_are_on_record_too() -> None:
+    judge, started = Gateway(), asyncio.Event()
+
+    def broken(wanted: Wanted) -> Answer:
+        raise FetchFailed("It broke.")
+
+    one = question("http_request", {"url": "https://other.example.org/"})
+    assert (await performing(Web(broken), judge=judge).perform(one)).outcome == "failed"
+
+    async def stalls(wanted: Wanted) -> Answer:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    works = performing(stalls, judge=judge)
+    running = asyncio.create_task(works.perform(one))
+    await started.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [said.ended for said in judge.over] == ["broken", "stopped"]
 
 
 async def test_a_permit_is_for_one_call_and_good_once() -> None:
@@ -135,6 +204,9 @@ async def test_a_host_that_leads_inside_is_denied_and_an_unknown_one_fails() -> 
     web = Web()
     inside = await got(web, "https://inside.example.org/")
     assert (inside.outcome, web.wanted) == ("denied", [])
+    judge = Gateway()
+    await performing(web, judge=judge).perform(question("http_request", {"url": "https://inside.example.org/"}))
+    assert [said.verdict for said in judge.reached] == ["private_address"]
     assert "no public address" in inside.output
     assert (await got(web, "https://nobody.example.org/")).outcome == "failed"
 

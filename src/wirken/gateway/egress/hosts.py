@@ -17,12 +17,13 @@ from wirken.domain.egress import Verdict
 from wirken.domain.errors import Refused
 from wirken.domain.ids import CallId
 from wirken.domain.text import clip
+from wirken.domain.urls import target
 from wirken.gateway.agent.results import denial_row
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.matters import Matter
 from wirken.gateway.sessions import Session
 from wirken.gateway.store import StateStore
-from wirken.gateway.tools.catalogue import HOST, command_line
+from wirken.gateway.tools.catalogue import HOST, IN_OUTBOUND, command_line
 from wirken.permissions import egress, keys
 from wirken.record.permit import Permit
 
@@ -71,6 +72,8 @@ class Hosts:
     async def answered(self, host: str, port: int, program: str) -> Answered:
         """Return what is decided about a host, after a person's answer where one is needed. Raises `CallOver`."""
         call = self.permit.call
+        if call.tool in IN_OUTBOUND:
+            return _requested(call, host)
         if call.tool != "exec":
             return Answered("mode_none", "none", "Only commands reach hosts.")
         ruling = egress.judge(call.place, host)
@@ -133,6 +136,15 @@ class Hosts:
         )
         needs = NeedsApproval(Tier.TWO, (keys.of_host(host),), reasons)
         return Matter(self.session, call, canonical, needs, rows=denial_row)
+
+
+def _requested(call: CanonicalCall, host: str) -> Answered:
+    """Return that a request reaches the host it was permitted for, and a search the engine it is configured for."""
+    if call.tool == "web_search":
+        return Answered("allowed", "search")
+    if host == target(json.loads(call.arguments)["url"]).host:
+        return Answered("allowed", "call")
+    return Answered("not_allowed", "call", f"{host} is not the host that was decided about.")
 
 
 def _refused(host: str, verdict: Denied) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from wirken.domain.errors import ProtocolError, Refused
+from wirken.gateway.agent.model import OUTBOUND
 from wirken.gateway.egress.calls import CallEgress
 from wirken.gateway.egress.roles import RoleEgress
 from wirken.gateway.router import RUNNER
@@ -21,7 +22,7 @@ _questions: Final[msgspec.msgpack.Decoder[EgressQuestion]] = msgspec.msgpack.Dec
 
 @dataclass(slots=True)
 class OutboundPeer:
-    """The runner's connections are its calls'; every other role's are its own."""
+    """The connections of the runner, and of tools that work in outbound, are their calls'; a role's are its own."""
 
     wings: Wings
     calls: CallEgress
@@ -34,7 +35,7 @@ class OutboundPeer:
             raise Refused("Outbound may not ask that, only about connections.") from None
         match asked:
             case JudgeEgress(role=role):
-                return await (self.calls if role == RUNNER else self.roles).judge(asked)
+                return await (self.calls if role in (RUNNER, OUTBOUND) else self.roles).judge(asked)
             case ReachEgress(ticket=ticket):
                 return await (self.calls if ticket in self.calls else self.roles).reach(asked)
             case EndedEgress(ticket=ticket):
