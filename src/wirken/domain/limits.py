@@ -151,7 +151,9 @@ EGRESS_RETRY: Final = 0.05  # seconds before accepting again where the kernel co
 EGRESS_TABLE: Final = 256 * 1024  # bytes read of a sandbox's table of sockets: 1700 of them, in 1 ms
 EGRESS_LINKS: Final = 4096  # open files looked at to find out which program connects; 10 ms at the worst
 EGRESS_PROGRAM: Final = 128  # bytes of that program's name
-PUMP: Final = 64 * 1024  # bytes carried at once from one connection to another
+PUMP: Final = 128 * 1024  # bytes carried at once from one connection to another; more is no faster
+PUMP_BURST: Final = 16  # pieces carried before others have their turn; 2 MiB take 1 ms
+EGRESS_HEAD: Final = 16 * 1024  # bytes read of a request that is answered with an error here
 
 # --- skills in WebAssembly ---------------------------------------------------------------------------
 SKILLS: Final = 64  # wasm skills that are loaded; each is a tool that the model reads about

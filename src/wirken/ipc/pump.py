@@ -3,52 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import NamedTuple
+import socket
 
 from wirken.domain import limits
 
 
-class Ends(NamedTuple):
-    """One connection's two directions."""
+async def pump(one: socket.socket, other: socket.socket) -> None:
+    """Carry bytes between two non-blocking sockets until both have closed their half, or one breaks.
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def close(self) -> None:
-        """Close once everything is sent. A broken connection is closed already."""
-        self.writer.close()
-        with contextlib.suppress(OSError):
-            await self.writer.wait_closed()
-
-    def drop(self) -> None:
-        """Close at once; what was not sent yet is lost."""
-        self.writer.transport.abort()
-
-
-async def pump(one: Ends, other: Ends) -> None:
-    """Carry bytes between two connections. Each direction ends by itself, so that half-closed connections work.
-
-    Holds a few times limits.PUMP bytes per direction at most (the readers' own limit is the caller's choice) and waits
-    for the slower side. Both connections are closed at the end; where one breaks, both are dropped, and that is an end,
-    not an error.
+    Each direction ends by itself, so that half-closed connections work; a break is an end, not an error. Holds
+    limits.PUMP bytes per direction and waits for the slower side. The caller closes the sockets.
     """
     try:
         async with asyncio.TaskGroup() as both:
-            both.create_task(_carry(one.reader, other.writer))
-            both.create_task(_carry(other.reader, one.writer))
-        await one.close()
-        await other.close()
+            both.create_task(_carry(one, other))
+            both.create_task(_carry(other, one))
     except* OSError:
         pass
-    finally:
-        one.drop()
-        other.drop()
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(limits.PUMP):
-        writer.write(data)
-        await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()
+async def _carry(source: socket.socket, sink: socket.socket) -> None:
+    """Carry bytes one way until the source has closed its half, then close the sink's. Raises `OSError`."""
+    loop = asyncio.get_running_loop()
+    buffer = memoryview(bytearray(limits.PUMP))
+    burst = 0
+    while count := await loop.sock_recv_into(source, buffer):
+        await loop.sock_sendall(sink, buffer[:count])
+        burst += 1
+        if burst == limits.PUMP_BURST:  # sockets that are always ready would never let another task run
+            burst = 0
+            await asyncio.sleep(0)
+    sink.shutdown(socket.SHUT_WR)

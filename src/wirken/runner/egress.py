@@ -24,7 +24,7 @@ from wirken.ipc.calls.egress import Caller
 from wirken.ipc.calls.runner import WirePermit
 from wirken.ipc.framing import encode_frame
 from wirken.ipc.peer import connect
-from wirken.ipc.pump import Ends, pump
+from wirken.ipc.pump import pump
 from wirken.runner.asker import asker
 from wirken.runner.tree import Tree
 
@@ -72,13 +72,13 @@ class Egress:
         one_search = asyncio.Lock()
 
         async def carry(client: socket.socket, peer: tuple[str, int]) -> None:
-            inner = Ends(*await asyncio.open_connection(sock=client, limit=limits.PUMP))
             try:
                 async with one_search:
                     program = await asyncio.to_thread(asker, self._proc, first, peer)
-                await self._carry(inner, Caller(permit, program))
+                with contextlib.suppress(OSError):
+                    await self._carry(client, Caller(permit, program))
             finally:
-                inner.drop()
+                client.close()
                 places.release()
 
         async with asyncio.TaskGroup() as carried:
@@ -86,17 +86,18 @@ class Egress:
                 await places.acquire()
                 carried.create_task(carry(*await _accepted(listener)))
 
-    async def _carry(self, inner: Ends, caller: Caller) -> None:
-        """Carry one connection to its end; where the relay is away, say so as a proxy would."""
+    async def _carry(self, client: socket.socket, caller: Caller) -> None:
+        """Carry one connection to its end; where the relay is away, say so as a proxy would. Raises `OSError`."""
+        loop = asyncio.get_running_loop()
         try:
-            channel = await connect(Path(self._relay))
+            relay = await connect(Path(self._relay))
         except Unavailable:
-            inner.writer.write(_BAD_GATEWAY)
-            await inner.close()
+            await loop.sock_recv(client, limits.EGRESS_HEAD)  # closing with words unread would break the answer off
+            await loop.sock_sendall(client, _BAD_GATEWAY)
             return
-        outer = Ends(*await asyncio.open_unix_connection(sock=channel, limit=limits.PUMP))
-        outer.writer.write(encode_frame(msgspec.msgpack.encode(caller)))
-        await pump(inner, outer)
+        with relay:
+            await loop.sock_sendall(relay, encode_frame(msgspec.msgpack.encode(caller)))
+            await pump(client, relay)
 
 
 async def _accepted(listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
