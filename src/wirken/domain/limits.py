@@ -139,6 +139,7 @@ ENGINE_REPLY: Final = 4 * 2**20  # bytes of one answer of the engine; the descri
 ENGINE_HEAD: Final = 16 * 1024  # bytes of an answer's header
 ENGINE_WATCH: Final = 0.5  # seconds between looks at how many processes a container has
 REASON_TAIL: Final = 600  # characters of a tool's last words that are shown as the reason of a failure
+WORKSPACE_BUSY: Final = 0.02  # seconds between looks whether a workspace is free; a container takes ten times that
 ENGINE_PATH: Final = 107  # bytes of a Unix socket's path (unix(7))
 PERMITS_REMEMBERED: Final = 4096  # permits the runner remembers having used, so that none runs twice
 

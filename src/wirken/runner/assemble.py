@@ -15,6 +15,7 @@ from wirken.domain.actions import SandboxKind
 from wirken.domain.errors import SandboxUnavailable
 from wirken.ipc.calls.runner import SandboxReport
 from wirken.runner import bubblewrap, cgroups
+from wirken.runner.alone import Alone
 from wirken.runner.commands import Commands
 from wirken.runner.egress import Egress
 from wirken.runner.guard import Guarded
@@ -92,7 +93,10 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
         ground = Ground(frozenset(options.workspaces), frozenset(options.read_only), given(options.outside))
         walled = options._replace(runsc="")
         skills = Skills(options.skills, functools.partial(_bubblewrap, walled, host, base / "skills", token, Bounds()))
-        yield Tools(ground, Guarded(sandbox), skills, options.bounds, look, token)
+        guarded: Sandbox = Guarded(sandbox)
+        if options.engine is not None:
+            guarded = Alone(guarded)
+        yield Tools(ground, guarded, skills, options.bounds, look, token)
     finally:
         _remove(base)
 

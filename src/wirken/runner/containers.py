@@ -10,6 +10,7 @@ from wirken.domain import limits
 from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE, shown_at
 from wirken.runner.owner import INSTALLATION, RUNNER, START, Owner
 from wirken.runner.sandbox import Bounds, Command
+from wirken.runner.steering import mountable
 
 _JOINED: Final = ("/bin/sh", "-c", 'exec "$@" 2>&1', "sh")
 
@@ -119,6 +120,7 @@ def _host(recipe: Recipe, command: Command) -> dict[str, object]:
 def _mounts(command: Command) -> list[dict[str, object]]:
     wanted = [(command.workspace, WORKSPACE, True)]
     wanted += [(folder, place, False) for folder, place in shown_at(command.read_only)]
+    wanted += [(f"{command.workspace}/{path}", f"{WORKSPACE}/{path}", False) for path in mountable(command.kept)]
     wanted += [(one.path, one.path, one.writable) for one in command.outside]
     return [
         {

@@ -95,9 +95,13 @@ class Docker:
                     await self.http.ask("POST", f"/containers/{name}/start")
                 except EngineFailed as error:
                     return _not_started(error)
-                code, ended_by, seconds = await self._to_its_end(name, command.timeout)
+                try:
+                    code, ended_by, seconds = await self._to_its_end(name, command.timeout)
+                except EngineFailed as error:  # it ran, so this must not read as if it had not
+                    capture.feed(f"\n[{error}]\n".encode())
+                    return Finished(None, "stopped", capture.kept(), 0.0)
                 if ended_by:
-                    await self._remove(name)
+                    await self._removed(name)
                 await asyncio.wait({reading}, timeout=limits.EXEC_CLEAR)
             finally:
                 reading.cancel()
@@ -106,7 +110,9 @@ class Docker:
     async def _to_its_end(self, name: str, allowed: float) -> tuple[int | None, EndedBy, float]:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        waited = asyncio.create_task(self.http.ask("POST", f"/containers/{name}/wait", allowed=allowed * 2 + 60))
+        waited = asyncio.create_task(
+            self.http.ask("POST", f"/containers/{name}/wait", allowed=allowed + limits.ENGINE_TIME)
+        )
         stopped = asyncio.create_task(self._stop.wait())
         starved = False
         try:

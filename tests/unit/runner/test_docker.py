@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from tests.support.engine import Engine
+from tests.support.engine import Engine, prepared
 from tests.support.runner_client import Boxed, Client, runner
 from tests.support.walled import owned, service_ids
 
@@ -92,6 +94,34 @@ def test_cancelling_at_every_stage_leaves_no_container(box: Client, engine: Engi
     assert containers(engine) == []
 
 
+def test_a_command_does_not_change_what_steers_at_any_depth(box: Client) -> None:
+    box.sh("mkdir -p sub/deep && echo mine > sub/deep/AGENTS.md")
+    (box.workspace / ".envrc").write_text("mine\n")
+    box.sh(
+        "echo x > .envrc; rm -f .envrc; mv .envrc y; echo x > sub/deep/AGENTS.md; rm -rf sub; echo x >> .envrc; true"
+    )
+    assert (box.workspace / ".envrc").read_text() == "mine\n"
+    assert (box.workspace / "sub/deep/AGENTS.md").read_text() == "mine\n"
+
+
+def test_commands_in_one_workspace_wait_for_one_another(box: Client) -> None:
+    numbers = [box.start("exec", command="mkdir busy && sleep 0.3 && rmdir busy") for _ in range(3)]
+    assert [box.answer(number)["exit_code"] for number in numbers] == [0, 0, 0]
+
+
+def test_an_engine_that_is_lost_while_a_command_runs_does_not_read_as_if_it_had_not_run(tmp_path: Path) -> None:
+    with prepared("") as engine, runner(tmp_path, "watchdog", boxed=Boxed(engine)) as client:
+        assert client.status().kind == "docker"
+        number = client.start("exec", command="touch ran; sleep 60")
+        deadline = time.monotonic() + 10
+        while not (client.workspace / "ran").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(int((engine.socket.parent / "pid").read_text()), signal.SIGTERM)
+        told = client.answer(number)
+        assert (told["outcome"], told["place"]) != ("denied", "runner")
+        assert told["outcome"] in ("stopped", "failed")
+
+
 def test_read_only_folders_are_shown_and_kept(engine: Engine, tmp_path: Path) -> None:
     docs = owned(tmp_path / "docs")
     (docs / "a").write_text("text")
@@ -167,4 +197,6 @@ def test_a_container_is_what_was_asked_for(box: Client, engine: Engine) -> None:
     assert (host["ReadonlyRootfs"], host["Privileged"], host["NetworkMode"]) == (True, False, "none")
     assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (limits.EXEC_MEMORY, limits.EXEC_MEMORY, 256)
     assert (host["Init"], host["LogConfig"]["Type"], host["Binds"]) == (True, "none", None)
-    assert [mount["Source"] for mount in told["Mounts"] if mount["Type"] == "bind"] == [str(box.workspace)]
+    bound = [mount for mount in told["Mounts"] if mount["Type"] == "bind"]
+    assert [mount["Source"] for mount in bound if mount["RW"]] == [str(box.workspace)]
+    assert all(mount["Source"].startswith(str(box.workspace)) for mount in bound)
