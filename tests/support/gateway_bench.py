@@ -216,6 +216,7 @@ async def bench(
     policy: Organisation | None = None,
     reach: tuple[str, ...] = (),
     clock: Clock | None = None,
+    without: tuple[str, ...] = (),
 ) -> AsyncIterator[Bench]:
     """Run a gateway on `folder`, which may hold the record and the vault of an earlier one."""
     paths = Paths(folder)
@@ -226,6 +227,7 @@ async def bench(
     lifeline = Lifeline(theirs.detach(), vault.pair("gateway").detach())
     loaded = Loaded(config or Config(), "0" * 64)
     house = House(paths, loaded, policy, clock or SystemClock(), lifeline, TheOneRunner(), reach)
+    house.without = without
     gateway, operators = listener(paths.gateway_socket), listener(paths.operator_socket)
     uid = os.getuid() if owner_uid is None else owner_uid
     running = asyncio.get_running_loop().create_task(house.run(gateway, operators, uid))

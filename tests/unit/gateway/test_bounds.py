@@ -93,6 +93,13 @@ async def test_the_hash_of_the_policy_stands_in_the_record(tmp_path: Path) -> No
             assert isinstance(read, ConfigurationRead) and read.policy_sha256 == expected
 
 
+async def test_a_start_without_a_wall_stands_in_the_record(tmp_path: Path) -> None:
+    for without in ((), ("view", "landlock-tcp")):
+        async with bench(tmp_path / str(len(without)), without=without) as at:
+            [read] = the(list(at.facts(OPERATIONS)), ConfigurationRead)
+            assert isinstance(read, ConfigurationRead) and read.walls_missing == without
+
+
 async def test_messages_over_the_limit_are_turned_away_before_they_are_recorded(tmp_path: Path) -> None:
     config = Config(limits=LimitsConfig(messages_per_minute=2))
     async with bench(tmp_path, config=config) as at, at.operator() as gateway:
