@@ -15,7 +15,16 @@ from typing import Final
 
 import msgspec
 
-from bench import box_figures, cli_figures, confine_figures, machine, record_figures, start_figures, turn_figures
+from bench import (
+    box_figures,
+    cli_figures,
+    confine_figures,
+    egress_figures,
+    machine,
+    record_figures,
+    start_figures,
+    turn_figures,
+)
 from bench.errors import NotMeasured
 from bench.figure import Figure, Shown, Verdict, missing, shown
 from bench.machine import Machine
@@ -35,6 +44,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Options], list[Figure]]]] = {
     "rows": record_figures.rows,
     "verify": record_figures.verification,
     "request": turn_figures.request,
+    "relay": egress_figures.relay,
 }
 
 

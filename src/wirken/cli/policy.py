@@ -10,7 +10,7 @@ from wirken.cli import daemon, gateway, records
 from wirken.cli.output import Line, Output, Styled
 from wirken.cli.sessions import AS_JSON, here, when
 from wirken.domain.money import amount, written
-from wirken.ipc.calls.policy import BudgetRow, PolicyReport, PriceRow, RulesRow, ShowPolicy, ToolRow
+from wirken.ipc.calls.policy import BudgetRow, NetworkRow, PolicyReport, PriceRow, RulesRow, ShowPolicy, ToolRow
 
 
 @click.group("policy")
@@ -41,8 +41,11 @@ def described(report: PolicyReport, out: Output) -> Iterator[Line]:
     ]
     yield from out.table(("LIMIT", "OF EACH", "IN A MINUTE", "LEFT FOR THE BUSIEST"), rows)
     yield ""
-    header = ("BUDGET", "AGENT", "PERSON", "USED", "OF", "UNIT", "PER", "MODE", "BEGINS ANEW")
-    yield from out.table(header, map(_budget, report.budgets)) if report.budgets else ["No budgets."]
+    header = ("COMMANDS OF", "ON CHANNEL", "NETWORK", "HOSTS WITHOUT A QUESTION")
+    yield from out.table(header, map(_network, report.network))
+    yield ""
+    columns = ("BUDGET", "AGENT", "PERSON", "USED", "OF", "UNIT", "PER", "MODE", "BEGINS ANEW")
+    yield from out.table(columns, map(_budget, report.budgets)) if report.budgets else ["No budgets."]
     if any(row.unit == "money" for row in report.budgets):
         yield ""
         yield from out.table(("A MILLION TOKENS OF", "INPUT", "CACHED", "OUTPUT"), map(_price, report.prices))
@@ -58,6 +61,11 @@ def _rules(rules: RulesRow) -> Iterator[Line]:
     yield f"  blocked: {', '.join(rules.blocked) or 'none'}"
     if rules.idle:
         yield (Styled("  matches no tool", "yellow"), f": {', '.join(rules.idle)}")
+
+
+def _network(row: NetworkRow) -> tuple[str, ...]:
+    every = {"none": "", "open": "every public host"}
+    return row.agent, row.channel, row.mode, every.get(row.mode, ", ".join(row.hosts) or "none")
 
 
 def _tool(row: ToolRow) -> tuple[str, str]:

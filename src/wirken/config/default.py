@@ -19,6 +19,11 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 # read_only = ["/home/me/reference"]   # further folders it may read
 # instructions = ""                    # appended to the system prompt
 
+# [agents.default.egress.terminal]     # docs/egress.md; a channel without such a table has no network
+# mode = "ask"                         # "none", "allowlist", "ask" (each other host) or "open"
+# domains = ["docs.example.org"]       # also "*.example.org"
+# presets = ["python", "github"]       # registries and forges; see docs/egress.md
+
 # Ollama on this machine needs no entry. Any server that speaks OpenAI's chat completions:
 # [providers.mine]
 # kind = "openai"                      # or "ollama"

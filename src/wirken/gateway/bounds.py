@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 import msgspec
 
+from wirken.config.egress import NO_NETWORK
 from wirken.config.model import Config, ToolLists
 from wirken.config.policy_file import Organisation
 from wirken.domain import limits
@@ -20,7 +21,7 @@ from wirken.gateway.agent.seat import Seat
 from wirken.gateway.budget import Ledger, told
 from wirken.gateway.log import AuditLog, RecordFailed, Stored
 from wirken.gateway.ratelimit import Paces
-from wirken.ipc.calls.policy import BudgetRow, LimitRow, PolicyReport, PriceRow, RulesRow, ToolRow
+from wirken.ipc.calls.policy import BudgetRow, LimitRow, NetworkRow, PolicyReport, PriceRow, RulesRow, ToolRow
 from wirken.permissions.budget import State, blocking
 from wirken.permissions.gates import Snapshot
 from wirken.permissions.policy import ToolRules, matches, objection
@@ -138,6 +139,7 @@ class Bounds:
             ),
             budgets=tuple(told(state, BudgetRow) for state in self._ledger.everything(self._clock.now())),
             prices=tuple(map(self._price_row, sorted({agent.model for agent in self._config.agents.values()}))),
+            network=tuple(_network(self._config)),
         )
 
     def _rules_row(self, rules: ToolRules) -> RulesRow:
@@ -160,6 +162,13 @@ class Bounds:
     def _tool_row(self, tool: str) -> ToolRow:
         no = objection(tool, self._rules)
         return ToolRow(tool=tool, rule=no.rule if no else "", said=no.said if no else "")
+
+
+def _network(config: Config) -> Iterator[NetworkRow]:
+    for agent, entry in config.agents.items():
+        for channel, network in entry.egress.items():
+            yield NetworkRow(agent, channel, network.mode, network.hosts)
+        yield NetworkRow(agent, "*", NO_NETWORK.mode)
 
 
 def _handed(file: str, organisation: Organisation | None) -> Organisation | None:

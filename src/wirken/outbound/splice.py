@@ -20,8 +20,16 @@ class Counted:
     last: float = 0.0
 
 
-async def splice(client: socket.socket, server: socket.socket, counted: Counted, *, upwards: bool = True) -> Ending:
-    """Pass bytes on until both ends have closed, nothing moves for relay_limits.RELAY_IDLE, or time is up.
+async def splice(
+    client: socket.socket,
+    server: socket.socket,
+    counted: Counted,
+    *,
+    upwards: bool = True,
+    idle: float = relay_limits.RELAY_IDLE,
+    longest: float = relay_limits.RELAY_LONGEST,
+) -> Ending:
+    """Pass bytes on until both ends have closed, nothing moves for `idle` seconds, or `longest` are over.
 
     An end that closes its half has that passed on, and the other half goes on. `upwards`: the client may send more;
     without, what it still sends is not read.
@@ -31,10 +39,10 @@ async def splice(client: socket.socket, server: socket.socket, counted: Counted,
     tasks = [loop.create_task(_pump(server, client, counted, up=False))]
     if upwards:
         tasks.append(loop.create_task(_pump(client, server, counted, up=True)))
-    end = counted.last + relay_limits.RELAY_LONGEST
+    end = counted.last + longest
     try:
         while True:
-            until = min(end, counted.last + relay_limits.RELAY_IDLE)
+            until = min(end, counted.last + idle)
             done, waiting = await asyncio.wait(
                 tasks, timeout=max(0.0, until - loop.time()), return_when=asyncio.FIRST_EXCEPTION
             )
@@ -42,7 +50,7 @@ async def splice(client: socket.socket, server: socket.socket, counted: Counted,
                 return "broken" if any(task.exception() for task in done) else "closed"
             if loop.time() >= end:
                 return "time"
-            if loop.time() >= counted.last + relay_limits.RELAY_IDLE:
+            if loop.time() >= counted.last + idle:
                 return "idle"
     finally:
         for task in tasks:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ class Gateway:
     """Connections that the server had seen when each address was put on record."""
     server: Server | None = None
     away: bool = False
+    on_record: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -55,6 +57,7 @@ class Gateway:
         return EgressRuling(verdict, "because", len(self.asked) if verdict == "allowed" else 0)
 
     async def reach(self, said: ReachEgress) -> None:
+        self.on_record()
         self.reached.append(said)
         self.on_reach.append(0 if self.server is None else len(self.server.heard))
 
@@ -91,6 +94,8 @@ class House:
     server: Server
     relay: Relay
     names: Names
+    led: list[list[str]]
+    """The addresses that each connection was to go to."""
 
     @asynccontextmanager
     async def dial(self, *, caller: bool = True) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -139,16 +144,19 @@ async def house(
     door.listen()
     doors = listeners([f"{role}={door.detach()}"])
 
+    led: list[list[str]] = []
+
     async def reaches(addresses: Sequence[Address], port: int) -> tuple[socket.socket, Address]:
         assert port in (443, 80)
-        return await connect(addresses, server.port)
+        led.append([str(address) for address in addresses])
+        return await connect([ipaddress.ip_address("127.0.0.1")], server.port)
 
     made = Relay(Resolver(known, given, lambda _: False), gateway, reaches)
     if own_uid is not None:
         made.own_uid = own_uid
     made.open(doors)
     try:
-        yield House(path, gateway, server, made, known)
+        yield House(path, gateway, server, made, known, led)
     finally:
         await made.close()
         for one in doors.values():
@@ -279,6 +287,14 @@ async def test_a_name_that_leads_here_or_nowhere_is_refused(
         assert f"({verdict})" in status(await at.said(CONNECT))
         assert [said.verdict for said in at.gateway.reached] == [verdict]
         assert at.server.heard == [] and at.gateway.ends == []
+
+
+async def test_a_name_that_changes_its_mind_changes_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path, pinned=False, names={"pypi.org": ["10.0.0.1", "93.184.215.14"]}) as at:
+        at.gateway.on_record = lambda: at.names.table.update({"pypi.org": ["127.0.0.1"]})
+        await at.said(CONNECT + hellos.real("evil.example"))
+        assert at.led == [["93.184.215.14"]] and at.names.asked == ["pypi.org"]
+        assert at.gateway.reached[0].address == "93.184.215.14"
 
 
 async def test_a_server_that_takes_no_connection_is_told_so(tmp_path: Path) -> None:

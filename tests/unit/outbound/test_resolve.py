@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 from tests.support.fake_names import Names
@@ -51,6 +54,19 @@ def test_a_public_address_is_kept(address: str) -> None:
 def test_this_machine_knows_its_own_addresses() -> None:
     assert is_own(ipaddress.ip_address("127.0.0.1"))
     assert not is_own(ipaddress.ip_address(PUBLIC))
+
+
+@pytest.mark.slow
+def test_an_address_of_this_machine_is_its_own_however_public_it_looks() -> None:
+    """In a network namespace of its own, so that the machine's stays as it is."""
+    line = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
+    check = (
+        "import ipaddress; from wirken.outbound.resolve import is_own, is_public;"
+        f"address = ipaddress.ip_address('{PUBLIC}'); print(is_public(address), is_own(address))"
+    )
+    shell = f'ip link set lo up && ip address add {PUBLIC}/32 dev lo && exec {sys.executable} -c "{check}"'
+    done = subprocess.run([*line, shell], capture_output=True, text=True, check=False)
+    assert done.stdout == "True True\n", done.stderr
 
 
 async def test_of_mixed_answers_only_the_public_ones_are_kept() -> None:

@@ -23,6 +23,24 @@ def valid(home: Installation) -> Iterator[Finding]:
         yield ok(str(file))
 
 
+def network(home: Installation) -> Iterator[Finding]:
+    """What may commands reach, and which addresses of this machine or network?"""
+    if home.config_trouble is not None:
+        return
+    for agent, entry in home.config.agents.items():
+        for channel, given in entry.egress.items():
+            listed = f": {', '.join(given.hosts) or 'no host'}" if given.mode in ("ask", "allowlist") else ""
+            seen = f"commands of {agent} on {channel}: network mode {given.mode}{listed}"
+            if given.mode == "open":
+                yield yellow(
+                    seen, "What a command reads, it can send to any public host.", "Choose 'ask' or 'allowlist'."
+                )
+            else:
+                yield info(seen)
+    for host, addresses in home.config.egress.pinned.items():
+        yield info(f"{host} may be reached at {', '.join(addresses)}", "You named it under [egress] own_addresses.")
+
+
 def applied(home: Installation) -> Iterator[Finding]:
     """Was it changed since Wirken was started?"""
     if home.running is None or home.running.uptime < 0 or not home.paths.config_file.exists():

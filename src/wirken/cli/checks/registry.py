@@ -34,6 +34,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("disk-space", "there is room for the record", place.disk_space),
     Check("clock", "the clock is plausible", place.clock),
     Check("config", "config.toml, its folders and addresses can be used", configuration.valid),
+    Check("network", "what commands may reach", configuration.network),
     Check("config-applied", "what runs was started with this config.toml", configuration.applied),
     Check("processes", "all processes are up and stay up", processes.processes),
     Check("confinement", "each process that runs wears every wall of its row", confinement.processes),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from wirken.domain.actions import NetworkMode
+
 
 class ShowPolicy(msgspec.Struct, frozen=True, tag="show_policy"):
     """Which gates are in force, and how far limits and budgets are used (operator)."""
@@ -64,9 +66,19 @@ class PriceRow(msgspec.Struct, frozen=True):
     cached_input: int = -1
 
 
+class NetworkRow(msgspec.Struct, frozen=True):
+    """What commands of an agent reach in turns on a channel; `*` stands for every channel without a row of its own."""
+
+    agent: str
+    channel: str
+    mode: NetworkMode
+    hosts: tuple[str, ...] = ()
+
+
 class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[RulesRow, ...]
     tools: tuple[ToolRow, ...]
     limits: tuple[LimitRow, ...]
     budgets: tuple[BudgetRow, ...]
     prices: tuple[PriceRow, ...]
+    network: tuple[NetworkRow, ...] = ()

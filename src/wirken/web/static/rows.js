@@ -162,6 +162,12 @@ export class Transcript {
     permission_denied(row) {
       this.#mark(row, "denied", "denied", `Denied: ${row.tier}, ${row.action_key} (${row.rule})`);
     },
+    egress_verdict(row) {
+      const node = this.#tools.get(row.call_id);
+      const how = row.verdict === "allowed" ? "Reaches" : `Does not reach (${shown(row.verdict)}):`;
+      const text = `${how} ${shown(row.host)}, port ${row.port}`;
+      if (node && node.lastElementChild?.textContent !== text) node.append(el("p", { class: "quiet", text }));
+    },
     tool_result(row) {
       this.#result(row);
     },
