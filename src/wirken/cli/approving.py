@@ -27,6 +27,8 @@ _CHOICES: Final[dict[str, Choice]] = {
     "session": "session",
     "d": "deny",
     "deny": "deny",
+    "n": "deny",
+    "no": "deny",
 }
 
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from wirken.domain.actions import Place
+from wirken.domain.actions import CanonicalCall
 from wirken.domain.egress import EgressClosed, EgressVerdict
+from wirken.domain.errors import UsageError
 from wirken.domain.events import Outcome
 from wirken.domain.hosts import covers
+from wirken.domain.urls import target
 
 _ASKED: Final = ("grant", "approval")
 
 
 @dataclass(slots=True)
 class Reached:
-    """One round's calls: each permitted one with its place until its result is there."""
+    """One round's calls: each permitted one until its result is there."""
 
-    _places: dict[str, Place] = field(default_factory=dict)
+    _calls: dict[str, CanonicalCall] = field(default_factory=dict)
     _allowed: set[tuple[str, int]] = field(default_factory=set)
     """Connections that were allowed and have not ended."""
 
-    def permitted(self, call_id: str, place: Place) -> None:
-        self._places[call_id] = place
+    def permitted(self, call_id: str, call: CanonicalCall) -> None:
+        self._calls[call_id] = call
 
     def over(self, call_id: str, outcome: Outcome) -> Iterator[str]:
         """Yield what is wrong when a call's result comes; of one that was interrupted, ends may be missing."""
-        self._places.pop(call_id, None)
+        self._calls.pop(call_id, None)
         left = {one for one in self._allowed if one[0] == call_id}
         self._allowed -= left
         if left and outcome in ("ok", "failed"):
@@ -35,8 +38,8 @@ class Reached:
 
     def verdict(self, fact: EgressVerdict, approved: set[str]) -> Iterator[str]:
         """Yield what is wrong with a verdict. `approved` are the leases that persons gave."""
-        place = self._places.get(fact.call_id)
-        if place is None:
+        call = self._calls.get(fact.call_id)
+        if call is None:
             yield "a connection of a call that was not running"
             return
         if fact.verdict != "allowed":
@@ -44,7 +47,7 @@ class Reached:
         self._allowed.add((fact.call_id, fact.connection))
         if fact.rule == "approval" and fact.lease not in approved:
             yield f"{fact.host} was reached by an approval that is not on record"
-        elif not _may(place, fact):
+        elif not _may(call, fact):
             yield f"{fact.host} was reached, which the call's place does not allow"
 
     def closed(self, fact: EgressClosed) -> Iterator[str]:
@@ -55,7 +58,12 @@ class Reached:
         self._allowed.discard(connection)
 
 
-def _may(place: Place, fact: EgressVerdict) -> bool:
+def _may(call: CanonicalCall, fact: EgressVerdict) -> bool:
+    if call.tool == "web_search":
+        return fact.rule == "search"
+    if call.tool == "http_request":
+        return fact.rule == "call" and fact.host == _asked_for(call)
+    place = call.place
     match place.network:
         case "none":
             return False
@@ -65,3 +73,11 @@ def _may(place: Place, fact: EgressVerdict) -> bool:
             return covers(place.hosts, fact.host)
         case "ask":
             return covers(place.hosts, fact.host) or fact.rule in _ASKED
+
+
+def _asked_for(call: CanonicalCall) -> str:
+    """Return the host of a request; empty where its arguments name none."""
+    try:
+        return target(json.loads(call.arguments)["url"]).host
+    except (ValueError, TypeError, KeyError, RecursionError, UsageError):
+        return ""

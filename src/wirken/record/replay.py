@@ -163,7 +163,7 @@ class Replay:
         self._approved.discard(fact.call_sha256)
         self._permits.add(fact.call_id)
         with contextlib.suppress(msgspec.DecodeError, RecursionError):  # said above already
-            self._reached.permitted(fact.call_id, _call.decode(fact.call).place)
+            self._reached.permitted(fact.call_id, _call.decode(fact.call))
 
     def _is_call(self, text: str, proposed: ToolCall) -> bool:
         """Is this the proposed call, in this session, for the person whose message the turn is about?

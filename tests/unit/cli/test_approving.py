@@ -139,7 +139,7 @@ async def test_a_tier_3_call_is_not_offered_30_days_and_does_not_take_them() -> 
     assert given.choice == "once" and "30" not in shown and shown.count("Allow?") == 5
 
 
-@pytest.mark.parametrize("typed", ["", " ", "maybe", "oo", "yes please\x1b[A", "1", "n"])
+@pytest.mark.parametrize("typed", ["", " ", "maybe", "oo", "yes please\x1b[A", "1", "nope"])
 async def test_anything_else_asks_again_and_is_never_a_yes(typed: str) -> None:
     given, shown = await answer(row(), typed, "d")
     assert given.choice == "deny" or typed.split()[:1] == ["yes"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.support.calls import call, command
 
 from wirken.domain.actions import NetworkMode, Place
 from wirken.domain.egress import EgressClosed, EgressVerdict
@@ -36,7 +37,8 @@ def said(
     network: NetworkMode, *rows: EgressVerdict | EgressClosed | Outcome, approved: frozenset[str] = frozenset()
 ) -> list[str]:
     reached = Reached()
-    reached.permitted("c", Place("/w", "bubblewrap", network=network, hosts=("pypi.org",)))
+    place = Place("/w", "bubblewrap", network=network, hosts=("pypi.org",))
+    reached.permitted("c", msgspec.structs.replace(command("pip"), place=place))
     found: list[str] = []
     for row in rows:
         match row:
@@ -86,3 +88,23 @@ def test_every_connection_ends_once_and_before_its_call() -> None:
     assert said("open", ALLOWED, CLOSED, CLOSED) == ["the end of a connection that was never allowed"]
     assert said("open", ALLOWED, "ok") == ["a call ended before a connection of it did"]
     assert said("open", ALLOWED, "unknown") == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "rule", "right"),
+    [
+        ("http_request", '{"url":"https://pypi.org/x"}', "call", True),
+        ("http_request", '{"url":"https://evil.test/x"}', "call", False),
+        ("http_request", '{"url":"https://pypi.org/x"}', "open", False),
+        ("http_request", '{"url":7}', "call", False),
+        ("http_request", "[" * 10_000, "call", False),
+        ("web_search", '{"query":"x"}', "search", True),
+        ("web_search", '{"query":"x"}', "call", False),
+        ("exec", '{"command":"ls"}', "call", False),
+    ],
+)
+def test_a_tools_own_request_reaches_what_its_call_says(tool: str, arguments: str, rule: str, right: bool) -> None:
+    reached = Reached()
+    reached.permitted("c", call(tool, arguments))
+    found = list(reached.verdict(msgspec.structs.replace(ALLOWED, rule=rule), set()))
+    assert found == ([] if right else ["pypi.org was reached, which the call's place does not allow"])
