@@ -126,7 +126,9 @@ async def main() -> None:
         bounds=Bounds(**options["bounds"]),
         kind=options["kind"],
         runsc=options["runsc"],
-        engine=None if engine is None else EngineOptions(engine[0], engine[1], engine[2], Owner(*engine[3])),
+        engine=None
+        if engine is None
+        else EngineOptions(engine[0], engine[1], engine[2], Owner(*engine[3]), warm=engine[4]),
         skills=options["skills"],
     )
     with assembled(wanted, host, lambda: secrets.token_hex(8)) as tools:
@@ -137,6 +139,7 @@ async def main() -> None:
         print(json.dumps({"ready": True}), flush=True)
         while line := await reader.readline():
             bench.take(json.loads(line))
+        await tools.close()
 
 
 if __name__ == "__main__":

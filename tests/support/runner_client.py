@@ -80,6 +80,10 @@ class Client:
         number = self.start("exec", read_only, True, steering=steering, command=command, timeout=timeout)
         return msgspec.convert(self.answer(number), Ran)
 
+    def kill(self) -> None:
+        """End the runner and its view as a crash would."""
+        self._process.kill()
+
     def status(self) -> SandboxReport:
         return msgspec.convert(self.answer(self.send(do="status")), SandboxReport)
 
@@ -105,6 +109,7 @@ class Boxed(NamedTuple):
     bounds: Bounds = Bounds()
     image: str = ""
     """Empty for the engine's own test image."""
+    warm: bool = False
 
     @property
     def options(self) -> dict[str, object]:
@@ -112,7 +117,7 @@ class Boxed(NamedTuple):
         if self.engine is None:
             return {"kind": self.kind, "engine": None, "bounds": bounds, "runsc": "/usr/bin/runsc"}
         runtime = "runsc" if self.kind == "gvisor" else ""
-        given = [str(self.engine.socket), self.image or self.engine.image, runtime, self.owner]
+        given = [str(self.engine.socket), self.image or self.engine.image, runtime, self.owner, self.warm]
         return {"kind": self.kind, "engine": given, "bounds": bounds, "runsc": ""}
 
 

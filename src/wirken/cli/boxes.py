@@ -70,8 +70,10 @@ def _engine(config: SandboxConfig, kind: SandboxKind, why: str, data: str, start
     runtime = config.runtime or (RUNSC if kind == "gvisor" else "")
     installation = hashlib.sha256(data.encode()).hexdigest()[:16]
     options = ("--sandbox", kind, "--engine", path, "--image", config.image, "--runtime", runtime)
+    # gVisor's runtime cannot say which processes a container has, so none of its containers is kept.
+    warm = ("--warm", "1") if config.warm and kind == "docker" else ()
     owner = ("--bounds", config.bounds, "--installation", installation, "--start", start)
-    return Chosen(kind, why, options=(*options, *owner), shown=(path,), group=_group(path))
+    return Chosen(kind, why, options=(*options, *warm, *owner), shown=(path,), group=_group(path))
 
 
 def _gvisor(config: SandboxConfig, asked: str, bubblewrap: str, data: str, start: str) -> Chosen:

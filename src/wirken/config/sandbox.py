@@ -29,6 +29,8 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Of Docker's engine, or of Podman's."""
     runtime: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
     """The engine's runtime; empty for its default, and for `runsc` with gvisor."""
+    warm: bool = False
+    """With docker: keep a session's container for its next command. Faster; /tmp and the limits are shared then."""
     memory_mib: Annotated[int, msgspec.Meta(ge=32, le=limits.EXEC_MEMORY // _MEBIBYTE)] = (
         limits.EXEC_MEMORY // _MEBIBYTE
     )

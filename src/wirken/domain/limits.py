@@ -140,6 +140,9 @@ ENGINE_HEAD: Final = 16 * 1024  # bytes of an answer's header
 ENGINE_WATCH: Final = 0.5  # seconds between looks at how many processes a container has
 REASON_TAIL: Final = 600  # characters of a tool's last words that are shown as the reason of a failure
 WORKSPACE_BUSY: Final = 0.02  # seconds between looks whether a workspace is free; a container takes ten times that
+WARM_IDLE: Final = 600.0  # seconds a container waits for its session's next command; a person's pause
+WARM_KEPT: Final = 4  # containers that wait at once; each may hold 64 MiB of /tmp
+WARM_WATCH: Final = 0.05  # seconds between looks whether a command in such a container has ended
 ENGINE_PATH: Final = 107  # bytes of a Unix socket's path (unix(7))
 PERMITS_REMEMBERED: Final = 4096  # permits the runner remembers having used, so that none runs twice
 

@@ -26,7 +26,7 @@ def main() -> int:
         parser.add_argument(name, action="append", default=[])
     for name in ("--relay-socket", "--skills", "--engine", "--image", "--runtime", "--installation", "--start"):
         parser.add_argument(name, default="")
-    for name in ("--instead-of", "--role-id", "--bounds", "--runsc"):
+    for name in ("--instead-of", "--role-id", "--bounds", "--runsc", "--warm"):
         parser.add_argument(name, default="")
     parser.add_argument("--sandbox", choices=("bubblewrap", "docker", "gvisor"), default="bubblewrap")
     chosen = parser.parse_args()
@@ -62,13 +62,14 @@ async def _serve(chosen: argparse.Namespace) -> None:
     with assembled(own, host, lambda: secrets.token_hex(8)) as tools:
         await stay_dialled(lifeline, chosen.gateway_socket, RunnerPeer(tools), lambda _: None)
         tools.stop()
+        await tools.close()
 
 
 def _engine(chosen: argparse.Namespace) -> EngineOptions | None:
     if not chosen.engine:
         return None
     owner = Owner(chosen.installation, chosen.start, chosen.role_id)
-    return EngineOptions(chosen.engine, chosen.image, chosen.runtime, owner, chosen.instead_of)
+    return EngineOptions(chosen.engine, chosen.image, chosen.runtime, owner, chosen.warm == "1", chosen.instead_of)
 
 
 if __name__ == "__main__":

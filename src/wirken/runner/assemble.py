@@ -35,6 +35,8 @@ class EngineOptions(NamedTuple):
     image: str
     runtime: str
     owner: Owner
+    warm: bool = False
+    """Keeps a container for a session's next command."""
     instead_of: str = ""
     """Why bubblewrap, which would have been preferred, does not work here."""
 
@@ -143,7 +145,12 @@ def _engine(
     user = engine_look.User(host.uid, host.gid)
     recipe = Recipe(wanted.image, wanted.runtime, wanted.owner, options.bounds, Identity(f"{user.uid}:{user.gid}"))
     sandbox = docker.Docker(EngineHttp(wanted.socket), options.kind, recipe, token)
-    return sandbox, functools.partial(engine_look.look, sandbox, user, options.workspaces[0], wanted.instead_of)
+    outer: Sandbox = sandbox
+    if wanted.warm:
+        from wirken.runner.warm import Warm
+
+        outer = Warm(sandbox, token)
+    return outer, functools.partial(engine_look.look, sandbox, user, options.workspaces[0], wanted.instead_of)
 
 
 def _remove(base: Path) -> None:

@@ -64,6 +64,47 @@ class Stats(msgspec.Struct, frozen=True):
     pids_stats: Pids = Pids()
 
 
+class Made(msgspec.Struct, frozen=True):
+    """The answer to `POST /containers/{name}/exec`."""
+
+    id: str = msgspec.field(name="Id")
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """`GET /exec/{id}/json`."""
+
+    running: bool = msgspec.field(name="Running")
+    exit_code: int | None = msgspec.field(name="ExitCode", default=None)
+
+
+class Top(msgspec.Struct, frozen=True):
+    """`GET /containers/{name}/top`: a line per process."""
+
+    processes: list[list[str]] = msgspec.field(name="Processes")
+
+
+def kept(recipe: Recipe, command: Command) -> bytes:
+    """Return the body for a container that waits until its standard input is closed, and then goes by itself."""
+    waiting = command._replace(argv=("/bin/sh", "-c", "read _"))
+    host = {**_host(recipe, waiting), "AutoRemove": True}
+    stdin = {"OpenStdin": True, "StdinOnce": True, "AttachStdin": True}
+    return _encoder.encode({**_container(recipe, waiting), **stdin, "HostConfig": host})
+
+
+def execution(recipe: Recipe, command: Command) -> bytes:
+    """Return the body of `POST /containers/{name}/exec` for a command in such a container."""
+    return _encoder.encode(
+        {
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Cmd": (*_JOINED, *command.argv),
+            "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
+            "User": recipe.identity.user,
+            "WorkingDir": WORKSPACE,
+        }
+    )
+
+
 def creation(recipe: Recipe, command: Command) -> bytes:
     """Return the body of `POST /containers/create` for one command: no network, no capability, nothing writable
     but the workspace, what the call was granted, and memory of a fixed size.
@@ -71,21 +112,23 @@ def creation(recipe: Recipe, command: Command) -> bytes:
     The command line is the entry point, so that none of the image's own stands before it. A shell joins both
     outputs into one pipe first: the engine would carry two, and lose the order between them.
     """
-    return _encoder.encode(
-        {
-            "Image": recipe.image,
-            "Entrypoint": (*_JOINED, *command.argv),
-            "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
-            "User": recipe.identity.user,
-            "WorkingDir": WORKSPACE,
-            "Hostname": "sandbox",
-            "AttachStdout": True,
-            "AttachStderr": True,
-            "Healthcheck": {"Test": ["NONE"]},
-            "Labels": recipe.owner.labels,
-            "HostConfig": _host(recipe, command),
-        }
-    )
+    return _encoder.encode(_container(recipe, command))
+
+
+def _container(recipe: Recipe, command: Command) -> dict[str, object]:
+    return {
+        "Image": recipe.image,
+        "Entrypoint": (*_JOINED, *command.argv),
+        "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
+        "User": recipe.identity.user,
+        "WorkingDir": WORKSPACE,
+        "Hostname": "sandbox",
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Healthcheck": {"Test": ["NONE"]},
+        "Labels": recipe.owner.labels,
+        "HostConfig": _host(recipe, command),
+    }
 
 
 def _host(recipe: Recipe, command: Command) -> dict[str, object]:

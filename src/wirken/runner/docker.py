@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -65,15 +65,15 @@ class Docker:
         found = _listed.decode(await self.http.ask("GET", f"/containers/json?all=true&filters={wanted}"))
         gone = left_over(found, owner)
         for one in gone:
-            await self._remove(one)
+            await self.remove(one)
         return len(gone)
 
     async def run(self, command: Command) -> Finished:
         """Run a command to its end (`sandbox.Sandbox.run`). Raises `NoWayOut` for one with a network."""
         if command.network is not None:
             raise NoWayOut("A command in a container has no network, and this one was granted one.")
-        async with self._places:
-            if self._stop.is_set():
+        async with self.place() as stopped:
+            if stopped:
                 return Finished(None, "stopped", NOTHING, 0.0)
             # The name is ours, so that a container can be removed although its making was never answered.
             name = f"wirken-{self._token()}"
@@ -82,14 +82,25 @@ class Docker:
                 await uninterrupted(self.http.ask("POST", f"/containers/create?name={name}", body))
                 return await self._lived(name, command)
             finally:
-                await uninterrupted(self._removed(name))
+                await uninterrupted(self.removed(name))
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[bool]:
+        """Hold one of the places for commands; yields whether everything was stopped meanwhile."""
+        async with self._places:
+            yield self._stop.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether every command has to end."""
+        return self._stop.is_set()
 
     async def _lived(self, name: str, command: Command) -> Finished:
         """Start the container and return how it ended. It is still there afterwards."""
         capture = Capture()
         query = "stream=true&stdout=true&stderr=true"
         async with self.http.stream(f"/containers/{name}/attach?{query}") as (reader, _):
-            reading = asyncio.create_task(_read(reader, capture))
+            reading = asyncio.create_task(read(reader, capture))
             try:
                 try:
                     await self.http.ask("POST", f"/containers/{name}/start")
@@ -101,7 +112,7 @@ class Docker:
                     capture.feed(f"\n[{error}]\n".encode())
                     return Finished(None, "stopped", capture.kept(), 0.0)
                 if ended_by:
-                    await self._removed(name)
+                    await self.removed(name)
                 await asyncio.wait({reading}, timeout=limits.EXEC_CLEAR)
             finally:
                 reading.cancel()
@@ -143,14 +154,21 @@ class Docker:
     async def _state(self, name: str) -> State:
         return _inspected.decode(await self.http.ask("GET", f"/containers/{name}/json")).state
 
-    async def _removed(self, name: str) -> None:
+    async def starved_of_memory(self, name: str) -> bool:
+        """Kill a container in which something was killed, and return whether it was for want of memory."""
+        with contextlib.suppress(EngineFailed):
+            await self.http.ask("POST", f"/containers/{name}/kill")
+        await self.http.ask("POST", f"/containers/{name}/wait")
+        return (await self._state(name)).oom_killed
+
+    async def removed(self, name: str) -> None:
         """Kill and remove a container; one that resists is left to the next sweep, with a word in the log."""
         try:
-            await self._remove(name)
+            await self.remove(name)
         except EngineFailed as error:
             _log.warning("a container of ours stays until the next start: %s", error)
 
-    async def _remove(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         try:
             await self.http.ask("DELETE", f"/containers/{name}?force=true&v=true")
         except EngineFailed as error:
@@ -158,7 +176,7 @@ class Docker:
                 raise
 
 
-async def _read(reader: asyncio.StreamReader, capture: Capture) -> None:
+async def read(reader: asyncio.StreamReader, capture: Capture) -> None:
     """Take a container's output until it ends."""
     stream = Demultiplexer()
     with contextlib.suppress(OSError, ProtocolError):

@@ -73,6 +73,10 @@ class Tools:
         self._sandbox.stop()
         self._skills.stop()
 
+    async def close(self) -> None:
+        """Remove what is kept between commands."""
+        await self._sandbox.close()
+
     async def run(self, question: Run) -> Ran:
         """Run a permitted call once. Cancelling kills its processes before the cancellation goes on.
 

@@ -99,6 +99,12 @@ def test_containers_are_known_by_the_data_directory_and_the_start() -> None:
     assert owner("/a", "2")[3] == "2"
 
 
+def test_only_a_container_of_docker_is_kept_warm() -> None:
+    assert "--warm" in choose(SandboxConfig(mode="docker", warm=True), "", "/data", "s").options
+    assert "--warm" not in choose(SandboxConfig(mode="docker"), "", "/data", "s").options
+    assert "--warm" not in choose(SandboxConfig(mode="bubblewrap", warm=True), "", "/data", "s").options
+
+
 def test_the_group_of_a_socket_is_given_unless_it_is_roots(tmp_path: Path) -> None:
     with engine(tmp_path / "s", b"OK") as path:
         os.chmod(path, 0o660)
