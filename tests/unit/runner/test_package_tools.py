@@ -1,6 +1,6 @@
 """curl, pip, npm, git and cargo fetch over a granted network without being told how, from a server of the test.
 
-The relay here is a fake that judges nothing; the programs, the sandbox, the listener and TLS are real.
+Everything here is real, outbound's relay included, but for its judge, which allows all hosts, and for where they lie.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.fake_relay import FakeRelay, fake_relay
+from tests.support.open_relay import OpenRelay, open_relay
 from tests.support.runner_client import Client, runner
 from tests.support.tls_files import authority, served
 from tests.support.walled import owned
@@ -100,7 +100,7 @@ def toolchain() -> str:
 
 
 @pytest.fixture(scope="module")
-def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelay]:
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenRelay]:
     folder = tmp_path_factory.mktemp("served")
     root, certificates = folder / "root", folder / "certificates"
     certificates.mkdir()
@@ -112,13 +112,13 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelay]:
     sockets = owned(tmp_path_factory.mktemp("sockets"))
     with (
         served(root, authority(certificates, HOSTS)) as ports,
-        fake_relay(sockets / "relay-runner.sock", ports.tls, ports.plain) as relay,
+        open_relay(sockets / "relay-runner.sock", ports.tls, ports.plain) as relay,
     ):
         yield relay
 
 
 @pytest.fixture(scope="module")
-def granted(relay: FakeRelay, toolchain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def granted(relay: OpenRelay, toolchain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A runner on a machine that trusts the test's authority."""
     certificates = str(next(relay.path.parent.parent.glob("served*/certificates")))
     view = ("--perms", "0755", "--dir", "/etc/ssl", "--ro-bind", certificates, "/etc/ssl/certs")
@@ -127,11 +127,11 @@ def granted(relay: FakeRelay, toolchain: str, tmp_path_factory: pytest.TempPathF
         yield client
 
 
-def test_curl_fetches_over_tls_and_in_the_clear(granted: Client, relay: FakeRelay) -> None:
+def test_curl_fetches_over_tls_and_in_the_clear(granted: Client, relay: OpenRelay) -> None:
     relay.asked.clear()
     ran = granted.online("curl -sSf https://www.test/page.txt && curl -sSf http://www.test/page.txt")
     assert ran.output == "over TLS or not\n" * 2
-    assert [what for _, what in relay.asked] == ["CONNECT www.test:443", "GET http://www.test/page.txt"]
+    assert [what for _, what in relay.asked] == ["www.test:443", "www.test:80"]
 
 
 def test_what_the_relay_refuses_stays_out_of_reach(granted: Client) -> None:
@@ -145,14 +145,14 @@ def test_python_trusts_the_machines_authorities(granted: Client) -> None:
     assert granted.online(f'python3 -c "{fetch}"').output == "over TLS or not\n"
 
 
-def test_pip_installs(granted: Client, relay: FakeRelay) -> None:
+def test_pip_installs(granted: Client, relay: OpenRelay) -> None:
     relay.asked.clear()
     ran = granted.online(
         "python3 -m pip install -q --index-url https://pypi.test/simple/ --target lib demo 2>&1"
         " && PYTHONPATH=lib python3 -c 'import demo; print(demo.said)'"
     )
     assert ran.output.endswith("from a wheel\n"), ran.output
-    assert {what for _, what in relay.asked} == {"CONNECT pypi.test:443"}
+    assert {what for _, what in relay.asked} == {"pypi.test:443"}
     assert all(caller.program.startswith("python3") for caller, _ in relay.asked)
 
 
@@ -164,18 +164,18 @@ def test_pip_of_a_virtual_environment_installs(granted: Client) -> None:
     assert ran.output.endswith("from a wheel\n"), ran.output
 
 
-def test_npm_installs(granted: Client, relay: FakeRelay) -> None:
+def test_npm_installs(granted: Client, relay: OpenRelay) -> None:
     relay.asked.clear()
     ran = granted.online(
         "mkdir -p web && cd web && npm install --registry https://npm.test/ --no-audit demo 2>&1"
         " && node -e \"console.log(require('demo'))\""
     )
     assert ran.output.endswith("from npm\n"), ran.output
-    assert {what for _, what in relay.asked} == {"CONNECT npm.test:443"}
+    assert {what for _, what in relay.asked} == {"npm.test:443"}
     assert relay.asked[0][0].program.startswith("npm install")
 
 
-def test_git_clones(granted: Client, relay: FakeRelay) -> None:
+def test_git_clones(granted: Client, relay: OpenRelay) -> None:
     relay.asked.clear()
     ran = granted.online("git clone -q https://git.test/demo.git 2>&1 && cat demo/hello.txt", steering=True)
     assert ran.output == "from git\n", ran.output
@@ -195,3 +195,7 @@ def test_cargo_fetches(granted: Client, toolchain: str) -> None:
     fetch = f"{search}cd rust && cargo fetch 2>&1 && ls /tmp/.cargo/registry/cache/*/"
     ran = granted.online(fetch, (toolchain,) if toolchain else ())
     assert "demo-1.0.0.crate" in ran.output, ran.output
+
+
+def test_nothing_that_they_sent_was_malformed_or_named_another_host(relay: OpenRelay) -> None:
+    assert relay.ends and set(relay.refused) <= {"not_allowed no.such.test:443"}
