@@ -131,7 +131,9 @@ def _bubblewrap(options: Options, host: Host, base: Path, token: Callable[[], st
     program = wing_filter(own, machine) if options.runsc else seccomp.command_filter(machine)
     fences = cgroups.delegated(options.cgroups, token(), bounds) or Watchdog(host.root / "proc", host.release, bounds)
     egress = Egress(options.relay, host.root / "proc")
-    return Commands(bubblewrap.prepare(base, host.root), fences, program, egress, bounds)
+    root = bubblewrap.prepare(base, host.root)
+    # runsc mounts a /proc of its own, which the kernel allows only beside one that shows everything.
+    return Commands(root._replace(masks=()) if options.runsc else root, fences, program, egress, bounds)
 
 
 def _engine(

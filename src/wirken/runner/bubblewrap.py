@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from wirken.domain.actions import Outside
 from wirken.runner.granted import Certificates, certificates, environment
+from wirken.runner.masks import masks
 from wirken.runner.sandbox import Bounds, Command
 from wirken.runner.steering import mountable
 
@@ -50,6 +51,8 @@ class HostRoot(NamedTuple):
     """Arguments that make /bin, /lib and their like as the host has them."""
     certificates: Certificates
     """For commands with a network."""
+    masks: tuple[str, ...] = ()
+    """Arguments that hide the machine's part of /proc (`masks`)."""
 
 
 class Descriptors(NamedTuple):
@@ -79,7 +82,8 @@ def prepare(directory: Path, host: Path) -> HostRoot:
             top += ["--symlink", str(place.readlink()), f"/{name}"]
         elif place.is_dir():
             top += ["--ro-bind", f"/{name}", f"/{name}"]
-    return HostRoot(etc, tuple(top), authorities)
+    (directory / "nothing").mkdir(mode=0o555)
+    return HostRoot(etc, tuple(top), authorities, masks(host / "proc", directory / "nothing"))
 
 
 def shown_at(read_only: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -104,7 +108,7 @@ def options(root: HostRoot, bounds: Bounds, command: Command, inherited: Descrip
         *("--die-with-parent", "--new-session"),
         *("--ro-bind", "/usr", "/usr", *root.top),
         *("--ro-bind", str(root.etc), "/etc", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
-        *("--proc", "/proc", "--dev", "/dev"),
+        *("--proc", "/proc", *root.masks, "--dev", "/dev"),
         *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108  # made here
         *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108  # made here
         *(("--bind", command.workspace, WORKSPACE) if command.workspace else ()),
