@@ -143,6 +143,7 @@ WORKSPACE_BUSY: Final = 0.02  # seconds between looks whether a workspace is fre
 WARM_IDLE: Final = 600.0  # seconds a container waits for its session's next command; a person's pause
 WARM_KEPT: Final = 4  # containers that wait at once; each may hold 64 MiB of /tmp
 WARM_WATCH: Final = 0.05  # seconds between looks whether a command in such a container has ended
+PODMAN_PROCESSES: Final = 16_384  # of the whole uid (RLIMIT_NPROC); Podman asks for a million, which it may not
 ENGINE_PATH: Final = 107  # bytes of a Unix socket's path (unix(7))
 PERMITS_REMEMBERED: Final = 4096  # permits the runner remembers having used, so that none runs twice
 

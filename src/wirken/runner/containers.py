@@ -22,6 +22,8 @@ class Identity(NamedTuple):
     """`uid:gid` inside."""
     namespace: str = ""
     """HostConfig.UsernsMode."""
+    processes: int = 0
+    """RLIMIT_NPROC, where an engine's own default would fail; 0 leaves the default."""
 
 
 class Recipe(NamedTuple):
@@ -150,14 +152,16 @@ def _host(recipe: Recipe, command: Command) -> dict[str, object]:
         "ShmSize": bounds.tmp,
         "Tmpfs": {"/tmp": size},  # noqa: S108  # the container's own
         "Mounts": _mounts(command),
-        "Ulimits": [
-            {"Name": name, "Soft": value, "Hard": value}
-            for name, value in (("nofile", limits.EXEC_FILES), ("fsize", limits.EXEC_FILE_SIZE), ("core", 0))
-        ],
+        "Ulimits": [{"Name": name, "Soft": value, "Hard": value} for name, value in _ulimits(recipe.identity)],
         # Without it a flood of output would fill the engine's disk.
         "LogConfig": {"Type": "none"},
         "RestartPolicy": {"Name": "no"},
     }
+
+
+def _ulimits(identity: Identity) -> tuple[tuple[str, int], ...]:
+    own = (("nofile", limits.EXEC_FILES), ("fsize", limits.EXEC_FILE_SIZE), ("core", 0))
+    return (*own, ("nproc", identity.processes)) if identity.processes else own
 
 
 def _mounts(command: Command) -> list[dict[str, object]]:

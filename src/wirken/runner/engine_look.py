@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from wirken.domain import limits
 from wirken.domain.errors import SandboxUnavailable
 from wirken.domain.text import brief
 from wirken.ipc.calls.runner import SandboxReport
@@ -129,8 +130,10 @@ def identity(info: Info, user: User, *, podman: bool) -> Identity:
     A rootless engine maps its owner to root of the container; Podman can keep the uid instead.
     """
     own = f"{user.uid}:{user.gid}"
+    if podman:
+        return Identity(own, "keep-id" if info.has("rootless") else "", limits.PODMAN_PROCESSES)
     if info.has("rootless"):
-        return Identity(own, "keep-id") if podman else Identity("0:0")
+        return Identity("0:0")
     return Identity(own, "host") if info.has("userns") else Identity(own)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from wirken.domain import limits
 from wirken.runner.containers import Identity
 from wirken.runner.engine_look import Info, Unfit, User, fit, identity
 
@@ -40,4 +41,4 @@ def test_commands_run_as_the_owner_of_the_workspace() -> None:
 def test_a_rootless_engine_shows_its_owner_as_root_and_podman_as_itself() -> None:
     rootless = Info(security=[*GOOD.security, "name=rootless"])
     assert identity(rootless, USER, podman=False) == Identity("0:0")
-    assert identity(rootless, USER, podman=True) == Identity("1234:1235", "keep-id")
+    assert identity(rootless, USER, podman=True) == Identity("1234:1235", "keep-id", limits.PODMAN_PROCESSES)
