@@ -50,7 +50,9 @@ def running(house: House) -> Iterator[Bare]:
     plan = plans.make(paths, load(paths.config_file), house.environment, port=1, without=frozenset())
     if not plan.walls:
         raise NotMeasured("there are no views on this machine")
-    (paths.sockets_dir / "gateway.sock").touch()  # the views show it; here nobody listens on it
+    shown = [paths.sockets_dir / name for name in {name for role in IMPORTS for name in _sockets(role)}]
+    for path in shown:
+        path.touch()  # the views show them; here nobody listens on them
     tools = Tools(plan.bwrap, plan.setpriv, plan.service_uid)
     scene = plan.scene(views.top_level(), ())
     lines = [_line(role, tools, scene) for role in IMPORTS]
@@ -64,7 +66,12 @@ def running(house: House) -> Iterator[Bare]:
     finally:
         for process in processes:
             process.communicate()
-        (paths.sockets_dir / "gateway.sock").unlink()
+        for path in shown:
+            path.unlink()
+
+
+def _sockets(role: str) -> tuple[str, ...]:
+    return roles.ROLES[role].sockets if role in roles.ROLES else ()
 
 
 def _line(role: str, tools: Tools, scene: views.Scene) -> tuple[str, ...]:
