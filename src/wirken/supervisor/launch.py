@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import Final, NamedTuple
@@ -80,20 +81,37 @@ def spawn(start: Start) -> int:
     It gets /dev/null to read, our standard error to write, a session of its own (so that the terminal's
     Ctrl+C reaches only us), and the descriptors of `start.keep`; everything else is closed.
     """
+    words = _words()
     files = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_DUP2, 2, 1),
+        (os.POSIX_SPAWN_DUP2, words, 1),
+        (os.POSIX_SPAWN_DUP2, words, 2),
         *((os.POSIX_SPAWN_DUP2, number, number) for number in start.keep),
     ]
-    return os.posix_spawn(
-        start.argv[0],
-        start.argv,
-        ENVIRONMENT,
-        file_actions=files,
-        setsid=True,
-        setsigmask=(),
-        setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ),
-    )
+    try:
+        return os.posix_spawn(
+            start.argv[0],
+            start.argv,
+            ENVIRONMENT,
+            file_actions=files,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ),
+        )
+    finally:
+        if words != 2:
+            os.close(words)
+
+
+def _words() -> int:
+    """Return our standard error for a child: of a terminal a descriptor that cannot read what is typed there.
+
+    A terminal that we may not open anew (after `su`, say) is given as it is.
+    """
+    if os.isatty(2):
+        with contextlib.suppress(OSError):
+            return os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    return 2
 
 
 def _options(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Descriptors) -> list[tuple[str, str]]:
