@@ -6,8 +6,10 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from tests.support import name_server
 from tests.support.fake_names import Names
 
 from wirken.domain import relay_limits
@@ -67,6 +69,24 @@ def test_an_address_of_this_machine_is_its_own_however_public_it_looks() -> None
     shell = f'ip link set lo up && ip address add {PUBLIC}/32 dev lo && exec {sys.executable} -c "{check}"'
     done = subprocess.run([*line, shell], capture_output=True, text=True, check=False)
     assert done.stdout == "True True\n", done.stderr
+
+
+@pytest.mark.slow
+def test_a_name_is_asked_for_as_it_is_and_search_domains_do_not_count(tmp_path: Path) -> None:
+    """In network and mount namespaces of its own, with a name server of the test's."""
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\nsearch corp.example\n")
+    line = ["unshare", "--net", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
+    shell = (
+        f"ip link set lo up && mount --bind {tmp_path}/resolv.conf /etc/resolv.conf"
+        f" && exec {sys.executable} -P {name_server.__file__} {name_server.KNOWN} none.example.org localhost.example"
+    )
+    done = subprocess.run([*line, shell], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        f"{name_server.KNOWN} {name_server.ADDRESS}",
+        "none.example.org ResolutionFailed",
+        "localhost.example ResolutionFailed",
+        f"asked {name_server.KNOWN} localhost.example none.example.org",
+    ], done.stderr
 
 
 async def test_of_mixed_answers_only_the_public_ones_are_kept() -> None:
