@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import statistics
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -301,15 +300,9 @@ def test_config_says_where_it_is_what_holds_and_what_is_wrong(environ: dict[str,
         ("keys", "--help"),
     ],
 )
-def test_first_words_come_soon_where_no_daemon_is_needed(environ: dict[str, str], words: tuple[str, ...]) -> None:
-    took = []
-    for _ in range(5):
-        start = time.monotonic()
-        with subprocess.Popen(
-            [*WIRKEN, *words], env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-        ) as process:
-            assert process.stdout is not None
-            process.stdout.read(1)
-            took.append(time.monotonic() - start)
-            process.stdout.read()
-    assert statistics.median(took) < 0.25
+def test_where_no_daemon_is_needed_none_is_started(environ: dict[str, str], words: tuple[str, ...]) -> None:
+    """How soon their first words come is a figure of `make bench`."""
+    data = Path(environ["WIRKEN_DATA_DIR"])
+    done = subprocess.run([*WIRKEN, *words], env=environ, capture_output=True, text=True, timeout=40, check=False)
+    assert done.stdout + done.stderr
+    assert not list(data.glob("sockets/*"))

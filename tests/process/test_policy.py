@@ -53,8 +53,10 @@ def test_a_policy_beyond_the_gateways_view_is_in_force_recorded_and_shown(tmp_pa
         report = json.loads(wirken(one.data, "policy", "show", "--json").stdout)
         assert {row["tool"]: row["rule"] for row in report["tools"]} == {
             "exec": "",
+            "http_request": "policy:allowed_tools",
             "list_files": "",
             "read_file": "policy:allowed_tools",
+            "web_search": "policy:allowed_tools",
             "write_file": "policy:blocked_tools",
         }
         [budget] = report["budgets"]
