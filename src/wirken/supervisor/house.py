@@ -165,6 +165,9 @@ class House:
         if child.role_id == roles.GATEWAY:
             own = own._replace(line=self.gateway_line())
             opened.append(own.line)
+        own = own._replace(filter=launch.first_filter(child.role_id, self.plan))
+        if own.filter != -1:
+            opened.append(own.filter)
         scene = self.runners.scene(child.role_id)
         try:
             pid = launch.spawn(launch.start_of(child.role_id, self._launcher, scene, own))

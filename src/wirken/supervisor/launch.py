@@ -11,6 +11,9 @@ import signal
 from typing import Final, NamedTuple
 
 from wirken.confine import roles, views
+from wirken.confine.bpf import NoFilter, machine_named
+from wirken.confine.wing_filter import wing_filter
+from wirken.domain.walls import SECCOMP
 from wirken.supervisor.listeners import Listeners
 from wirken.supervisor.plan import Plan
 
@@ -36,7 +39,8 @@ class Start(NamedTuple):
 class Descriptors(NamedTuple):
     """A child's own ends. `pair` is -1 for the vault; `device_key` is -1 where no keychain is asked.
 
-    `line` is the gateway's, to the supervisor (`reaching`).
+    `line` is the gateway's, to the supervisor (`reaching`); `filter` is for bubblewrap's own process in the runner's
+    view (`first_filter`).
     """
 
     control: int
@@ -44,6 +48,7 @@ class Descriptors(NamedTuple):
     device_key: int = -1
     line: int = -1
     tcp_tables: tuple[int, ...] = ()
+    filter: int = -1
 
 
 class Launcher(NamedTuple):
@@ -67,12 +72,34 @@ def start_of(role_id: str, launcher: Launcher, scene: views.Scene, own: Descript
         for number in value.split(",")
     )
     program = (*plan.programs[role.name], *(word for option in options for word in option))
-    return Start(_walled(role, plan, scene, program), keep)
+    if own.filter == -1:
+        return Start(_walled(role, plan, scene, program), keep)
+    return Start(_walled(role, plan, scene, program, ("--seccomp", str(own.filter))), (*keep, own.filter))
 
 
 def tcp_tables() -> tuple[int, ...]:
     """Open the host namespace's TCP tables: they name the uid of whoever connects to the page."""
     return tuple(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in _TCP_TABLES if os.path.exists(path))
+
+
+def first_filter(role_id: str, plan: Plan) -> int:
+    """Return a descriptor with the system call filter for the first process of a view; -1 where it needs none.
+
+    That process is bubblewrap's. Who has Landlock cannot reach it. The runner, which has none, could write into its
+    memory where both have one uid, and so lose its own filter.
+    """
+    role = roles.role_of(role_id)
+    if not plan.walls or not role.starts_programs or SECCOMP in plan.without:
+        return -1
+    traces = "--runsc" in plan.programs[role.name]
+    try:
+        code = wing_filter(role._replace(traces=traces), machine_named(os.uname().machine))
+    except NoFilter:
+        return -1  # the process itself then stops, unless config.toml allows it to go without
+    descriptor = os.memfd_create("filter")
+    os.write(descriptor, code)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def spawn(start: Start) -> int:
@@ -167,12 +194,14 @@ def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
             return []
 
 
-def _walled(role: roles.Role, plan: Plan, scene: views.Scene, program: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the argument list that starts `program` behind its walls."""
+def _walled(
+    role: roles.Role, plan: Plan, scene: views.Scene, program: tuple[str, ...], more: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Return the argument list that starts `program` behind its walls; `more` are further words for bubblewrap."""
     if not plan.walls:
         return _unwalled(role, plan, program)
     tools = Tools(plan.bwrap, plan.setpriv, plan.service_uid)
-    return (*viewing(tools), *views.arguments(role, scene), "--", *dropped(tools, _group(role, plan)), *program)
+    return (*viewing(tools), *views.arguments(role, scene), *more, "--", *dropped(tools, _group(role, plan)), *program)
 
 
 def _unwalled(role: roles.Role, plan: Plan, program: tuple[str, ...]) -> tuple[str, ...]:

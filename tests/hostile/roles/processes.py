@@ -64,6 +64,14 @@ def _memory(pid: int) -> None:
     os.close(os.open(f"/proc/{pid}/mem", os.O_RDWR))
 
 
+def _unfiltered_memory(pid: int) -> None:
+    """Open the memory of a process that wears no filter, to act in it."""
+    with open(f"/proc/{pid}/status") as file:
+        if "Seccomp:\t0" not in file.read():
+            raise ProcessLookupError(3, "it wears one")
+    _memory(pid)
+
+
 def _descriptors(pid: int) -> None:
     names = os.listdir(f"/proc/{pid}/fd")
     os.readlink(f"/proc/{pid}/fd/{names[0]}")
@@ -168,6 +176,7 @@ FORKED: Final[dict[str, Act]] = {
     "read-environ": _against_any(_look("environ")),
     "read-maps": _against_any(_look("maps")),
     "open-memory": _against_any(_memory),
+    "open-unfiltered-memory": _against_any(_unfiltered_memory),
     "list-descriptors": _against_any(_descriptors),
     "trace": _against_any(_trace),
     "read-memory": _against_any(_vm_read),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 
@@ -11,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wirken.confine import views
+from wirken.confine.bpf import machine_named
+from wirken.confine.roles import ROLES
+from wirken.confine.wing_filter import wing_filter
 from wirken.domain import limits
 from wirken.supervisor import launch, stages
 from wirken.supervisor.backoff import next_delay
@@ -214,6 +218,26 @@ def test_each_child_keeps_its_own_descriptors_and_no_other(listeners: Listeners)
     assert set(line("runner", PLAN, listeners).keep) == {90, 91}
     assert set(line("outbound", PLAN, listeners).keep) == {90, 91, listeners.relays[0][1].fileno()}
     assert set(line("web", PLAN, listeners).keep) == {90, 91, 93, 94, web}
+
+
+@pytest.mark.parametrize("traces", [False, True])
+def test_the_first_process_of_the_runners_view_wears_the_runners_filter(traces: bool, listeners: Listeners) -> None:
+    words = ("/py", "--runsc", "/r") if traces else ("/py",)
+    plan = PLAN._replace(without=(), programs={"runner": words})
+    descriptor = launch.first_filter("runner-2", plan)
+    role = ROLES["runner"]._replace(traces=traces)
+    assert os.read(descriptor, 65_536) == wing_filter(role, machine_named(os.uname().machine))
+    os.close(descriptor)
+    own = Descriptors(control=90, pair=91, filter=96)
+    start = launch.start_of("runner", Launcher(PLAN, listeners), PLAN.scene((), ()), own)
+    assert start.argv[start.argv.index("--") - 2 : start.argv.index("--")] == ("--seccomp", "96")
+    assert 96 in start.keep
+
+
+def test_no_other_view_needs_a_filter_and_one_that_may_be_missing_is_not_asked_for() -> None:
+    plan = PLAN._replace(without=())
+    assert {launch.first_filter(role, plan) for role in plan.programs if role != "runner"} == {-1}
+    assert launch.first_filter("runner", PLAN) == launch.first_filter("runner", plan._replace(bwrap="")) == -1
 
 
 def test_options_are_those_of_the_contract(listeners: Listeners) -> None:
