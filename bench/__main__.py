@@ -20,6 +20,7 @@ from bench import (
     cli_figures,
     confine_figures,
     egress_figures,
+    explain_figures,
     machine,
     record_figures,
     start_figures,
@@ -34,6 +35,7 @@ from bench.table import table
 _ROOT: Final = Path(__file__).resolve().parent.parent
 MEASUREMENTS: Final[dict[str, Callable[[Options], list[Figure]]]] = {
     "cli": cli_figures.measure,
+    "explain": explain_figures.measure,
     "ready": start_figures.ready,
     "confinement": confine_figures.start,
     "boxes": box_figures.measure,

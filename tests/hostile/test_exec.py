@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.calls import decided
 from tests.support.programs import SomePrograms
 from tests.support.recorded import SESSION
 
@@ -14,7 +15,7 @@ from wirken.domain.actions import CanonicalCall, Denied, NeedsApproval, Place
 from wirken.domain.ids import AgentId, ChannelId, PrincipalId
 from wirken.gateway.tools.catalogue import catalogue
 from wirken.permissions import rules
-from wirken.permissions.decide import classify, decide
+from wirken.permissions.decide import classify
 from wirken.permissions.findings import Classified
 from wirken.permissions.gates import GATES
 from wirken.permissions.keys import DYNAMIC_KEY, NOTHING_KEY, PIPELINE_KEY
@@ -51,7 +52,7 @@ def test_a_hostile_call_gets_exactly_its_tier_and_keys(line: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line["tier"] == "tier3"], ids=lambda line: str(line["id"]))
 def test_no_grant_of_any_key_lets_a_tier_3_call_through(line: dict[str, Any]) -> None:
-    verdict = decide(call_of(line), GATES, lambda _: True, line["profile"], SomePrograms())
+    verdict = decided(call_of(line), GATES, lambda _: True, line["profile"], SomePrograms())
     assert isinstance(verdict, NeedsApproval | Denied)
 
 
@@ -114,7 +115,7 @@ def test_a_call_outside_the_workspace_is_refused_whatever_was_granted() -> None:
     outside = [line for line in LINES if line["tool"].endswith(("_file", "_files")) and line["tier"] == "tier2"]
     assert len(outside) > 5
     for line in outside:
-        assert isinstance(decide(call_of(line), GATES, lambda _: True), Denied)
+        assert isinstance(decided(call_of(line), GATES, lambda _: True), Denied)
 
 
 def test_the_corpus_is_well_formed() -> None:

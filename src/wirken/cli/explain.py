@@ -35,7 +35,7 @@ from wirken.gateway.tools.skills import placed, tools_of
 from wirken.permissions.decide import decide
 from wirken.permissions.gates import GATES
 from wirken.permissions.profiles import Profile
-from wirken.permissions.reach import reaching
+from wirken.permissions.reach import judged
 from wirken.skills.loader import skills_in
 
 Decision: TypeAlias = Literal["allow", "ask", "refuse"]
@@ -115,9 +115,8 @@ class Explainer:
             place=place,
         )
         call = placed(call, self._tools, place.sandbox)
-        reached = reaching(call, self._reach, self._profile, self._programs)
-        lowered = self._config.skills.lowered
-        match decide(reached, GATES, _nothing_granted, self._profile, self._programs, lowered):
+        found = judged(call, self._reach, self._profile, self._programs, self._config.skills.lowered)
+        match decide(found, GATES, _nothing_granted):
             case Allowed(tier=tier, keys=keys):
                 return Explained(line, "allow", tier, keys, ("Nobody is asked.",))
             case Denied(tier=tier, keys=keys, said=said):

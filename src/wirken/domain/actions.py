@@ -20,7 +20,7 @@ class Tier(enum.StrEnum):
 
     @property
     def rank(self) -> int:
-        return int(self.value[-1])
+        return int(self[-1])
 
 
 SandboxKind: TypeAlias = Literal["bubblewrap", "docker", "gvisor", "wasm", "none"]

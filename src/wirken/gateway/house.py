@@ -14,7 +14,7 @@ from wirken.config.load import Loaded
 from wirken.config.paths import Paths
 from wirken.config.policy_file import Organisation
 from wirken.config.programs import Installed
-from wirken.domain.actions import Allowed, CanonicalCall, NeedsApproval, Verdict
+from wirken.domain.actions import Allowed, NeedsApproval, Verdict
 from wirken.domain.clock import Clock
 from wirken.domain.errors import WirkenError
 from wirken.domain.events import ConfigurationRead, GatewayStarted, GatewayStopped, Trust
@@ -56,6 +56,7 @@ from wirken.ipc.handshake import Identity
 from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.link import Link, Receiver
 from wirken.permissions.decide import decide
+from wirken.permissions.findings import Judged
 from wirken.permissions.gates import gates
 from wirken.record.reader import RecordReader
 from wirken.skills.loader import skills_in
@@ -259,16 +260,14 @@ class House:
 
     # --- ports ----------------------------------------------------------------------------------------
 
-    def _decide(self, call: CanonicalCall, seat: Seat) -> Verdict:
+    def _decide(self, found: Judged, seat: Seat) -> Verdict:
         now = self.clock.now()
-        bounding = gates(self.bounds.snapshot(call))
-        profile = self.loaded.config.permissions.exec
+        bounding = gates(self.bounds.snapshot(found.call))
 
         def granted(key: ActionKey) -> bool:
             return self.store.is_granted(seat.holder, key, now, seat.session)
 
-        lowered = self.loaded.config.skills.lowered
-        verdict = decide(call, bounding, granted, profile, self.programs, lowered)
+        verdict = decide(found, bounding, granted)
         if isinstance(verdict, Allowed) and verdict.rule == "grant":
             self.store.use(seat.holder, verdict.keys, now, seat.session)
         return self._warned(verdict, seat)

@@ -16,8 +16,9 @@ from wirken.gateway.agent.seat import Seat
 from wirken.gateway.router import Router
 from wirken.gateway.tools.catalogue import Tool
 from wirken.gateway.tools.skills import placed
+from wirken.permissions.findings import Judged
 from wirken.permissions.programs.verbs import Programs
-from wirken.permissions.reach import reaching, steered
+from wirken.permissions.reach import judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,14 @@ class Placing:
     programs: Programs
     tools: dict[str, Tool]
 
-    def __call__(self, call: CanonicalCall, seat: Seat) -> CanonicalCall:
-        """Return the call with its place: the sandbox there is, the paths outside, the credential that goes with it."""
+    def __call__(self, call: CanonicalCall, seat: Seat) -> Judged:
+        """Classify the call with its place: the sandbox there is, the paths outside, its credential."""
         place = msgspec.structs.replace(
             seat.place, sandbox=self.router.sandbox, credential=credential_of(self.config, call.tool, call.arguments)
         )
         call = placed(msgspec.structs.replace(call, place=place), self.tools, place.sandbox)
-        profile = self.config.permissions.exec
-        return reaching(steered(call, profile, self.programs), self.roots, profile, self.programs)
+        config = self.config
+        return judged(call, self.roots, config.permissions.exec, self.programs, config.skills.lowered)
 
 
 def credential_of(config: Config, tool: str, arguments: str) -> CredentialUse | None:

@@ -8,8 +8,9 @@ The way of a command, in the order in which to read:
    or steer. `keys`: by what name a thing is asked for, granted and remembered.
 4. `findings`: tier, keys and reasons, as they add up. `judge`: one exec, walked through by 1 to 3.
    `profiles`: what `strict` adds.
-5. `decide`: the verdict on any call. `reach`: the paths outside that it is given. `gates`, with `policy` and `budget`:
-   what no approval lifts. `prices`: what an answer costs, for budgets. `egress`: the verdict on one host.
+5. `reach`: any call classified, with the paths outside that it is given. `decide`: the verdict on it. `gates`, with
+   `policy` and `budget`: what no approval lifts. `prices`: what an answer costs, for budgets. `egress`: the verdict
+   on one host.
 
 `injection/` stands apart: it flags text for a person and decides nothing.
 

@@ -1,4 +1,4 @@
-"""The verdict on one call: classify it, let the gates refuse it, then grant, ask or allow.
+"""The verdict on one call: classify it; then let the gates refuse it, grant, ask or allow.
 
 Pure: what was granted, where the call runs and which programs the machine has are arguments. The same functions
 decide for real and explain.
@@ -13,7 +13,7 @@ from typing import TypeAlias
 from wirken.domain.actions import Allowed, CanonicalCall, Denied, Module, NeedsApproval, Outside, Tier, Verdict
 from wirken.domain.ids import ActionKey
 from wirken.permissions import keys, paths, profiles
-from wirken.permissions.findings import Classified
+from wirken.permissions.findings import Classified, Judged
 from wirken.permissions.keys import may_be_granted
 from wirken.permissions.paths import Where
 from wirken.permissions.profiles import Profile
@@ -27,16 +27,9 @@ Granted: TypeAlias = Callable[[ActionKey], bool]
 Gate: TypeAlias = Callable[[CanonicalCall, Classified], Denied | None]
 
 
-def decide(
-    call: CanonicalCall,
-    gates: tuple[Gate, ...],
-    granted: Granted,
-    profile: Profile = "standard",
-    programs: Programs = NOTHING_KNOWN,
-    lowered: frozenset[str] = frozenset(),
-) -> Verdict:
-    """Return what may happen with `call`. `lowered` are the skills' tools that the operator made Tier 2."""
-    found = classify(call, profile, programs, lowered)
+def decide(judged: Judged, gates: tuple[Gate, ...], granted: Granted) -> Verdict:
+    """Return what may happen with a call that was classified (`reach.judged`)."""
+    call, found = judged.call, judged.found
     refusal = next((no for gate in gates if (no := gate(call, found)) is not None), None)
     if refusal is not None:
         return refusal
@@ -58,7 +51,7 @@ def classify(
     programs: Programs = NOTHING_KNOWN,
     lowered: frozenset[str] = frozenset(),
 ) -> Classified:
-    """Return tier, keys and reasons of a call by its tool.
+    """Return tier, keys and reasons of a call by its tool. `lowered`: the skills' tools that the operator made Tier 2.
 
     Never fails: an unknown tool, or arguments that are not the tool's, are Tier 3.
     """

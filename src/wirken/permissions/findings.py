@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wirken.domain import limits
-from wirken.domain.actions import Outside, Tier
+from wirken.domain.actions import CanonicalCall, Outside, Tier
 from wirken.domain.ids import ActionKey
 from wirken.permissions.keys import DYNAMIC_KEY, NOTHING_KEY
 
@@ -21,6 +21,14 @@ class Classified:
     """The certain paths outside the workspace that it names, each once."""
     steers: bool = False
     """It is there to write files that steer the agent or the person's own tools; a person says yes each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A call, and what was found about exactly this call: what is decided about."""
+
+    call: CanonicalCall
+    found: Classified
 
 
 @dataclass(slots=True)

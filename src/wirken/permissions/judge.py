@@ -13,7 +13,7 @@ from wirken.permissions.programs import conditions, shell_verbs, wrappers
 from wirken.permissions.programs.opening import Opened
 from wirken.permissions.programs.verbs import Programs, behind, is_installed, is_ordinary, verb
 from wirken.permissions.shell import understand
-from wirken.permissions.shell.words import UNKNOWN, Assigned, Command, Redirect, Word, Words, hides
+from wirken.permissions.shell.words import UNKNOWN, Assigned, Command, Redirect, Words, hides
 
 
 def judge_text(text: str, place: Place, programs: Programs) -> Findings:
@@ -158,11 +158,11 @@ class _Judge:
     def _assigned(self, assigned: Assigned) -> None:
         if why := shell_verbs.assigning(assigned.name):
             self.findings.doubt(why)
-        self._credential(assigned.value)
+        self._credential(paths.pieces(assigned.value.text))
 
     def _redirect(self, redirect: Redirect) -> None:
         target = redirect.target
-        self._credential(target)
+        self._credential(paths.pieces(target.text))
         if paths.opens_network(target.text):
             self.findings.doubt("bash connects to the network under that name.")
         if redirect.writes and (target.several or not target.certain):
@@ -180,8 +180,9 @@ class _Judge:
         """Judge the paths among the arguments of a verb."""
         reads = conditions.only_reads(name, words)
         for word in words:
-            self._credential(word)
-            if not reads and any(map(paths.names_steering, paths.pieces(word.text))):
+            pieces = paths.pieces(word.text)
+            self._credential(pieces)
+            if not reads and any(map(paths.names_steering, pieces)):
                 self.findings.steering(_STEERS)
         if name in rules.TALKS:
             return
@@ -189,8 +190,8 @@ class _Judge:
             for leads in paths.reached(word.text):
                 self._outside(leads)
 
-    def _credential(self, word: Word) -> None:
-        if any(map(paths.names_credential, paths.pieces(word.text))):
+    def _credential(self, pieces: tuple[str, ...]) -> None:
+        if any(map(paths.names_credential, pieces)):
             self.findings.asks(Tier.THREE, "It names what commonly holds a credential.")
 
     def _outside(self, path: str, *, writes: bool = False) -> None:
@@ -221,14 +222,16 @@ def _does(name: str, opened: Opened | None) -> str:
 
 def _kind(name: str) -> str:
     """Return which table a verb stands in."""
-    tables = {
-        "high": rules.HIGH_RISK,
-        "destructive": rules.DESTRUCTIVE,
-        "opaque": rules.OPAQUE,
-        "opened": wrappers.OPENED,
-        "interpreter": rules.INTERPRETERS,
-    }
-    return next((kind for kind, table in tables.items() if name in table), _PLAIN)
+    return next((kind for kind, table in _TABLES if name in table), _PLAIN)
+
+
+_TABLES: Final = (
+    ("high", rules.HIGH_RISK),
+    ("destructive", rules.DESTRUCTIVE),
+    ("opaque", rules.OPAQUE),
+    ("opened", wrappers.OPENED),
+    ("interpreter", rules.INTERPRETERS),
+)
 
 
 def _left(words: Words, opened: Opened) -> Words:

@@ -93,7 +93,7 @@ def may_end_a_steering_name(tail: str) -> bool:
 
 def names_credential(path: str) -> bool:
     """Does a path, wherever it lies, go by a name that commonly holds a credential?"""
-    return any(_is_credential(part) for part in _parts(path))
+    return any(map(_is_credential, _parts(path)))
 
 
 def names_steering(path: str) -> bool:
@@ -153,7 +153,8 @@ def in_workspace(path: str) -> bool:
 def pieces(word: str) -> tuple[str, ...]:
     """Return what a program may take for a path's name in one argument: all of it, an option's value, any part."""
     glued = (word[2:],) if word.startswith("-") else ()
-    return (word, *glued, *_APART.split(word))
+    parts = _APART.split(word)
+    return (word, *glued, *parts) if len(parts) > 1 else (word, *glued)
 
 
 def reached(word: str) -> tuple[str, ...]:
@@ -172,11 +173,13 @@ def _absolute(path: str) -> str:
 
 
 def _parts(path: str) -> list[str]:
+    if "/" not in path:
+        return [path.casefold() or "."]
     return posixpath.normpath(path).casefold().split("/")
 
 
 def _any_of(part: str, names: frozenset[str]) -> bool:
-    return part in names if UNKNOWN not in part else could_be_one(part, names)
+    return could_be_one(part, names) if UNKNOWN in part else part in names
 
 
 def _is_credential(part: str) -> bool:

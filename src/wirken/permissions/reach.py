@@ -1,4 +1,4 @@
-"""Which paths outside its workspace a call will be given: part of what is decided about and shown."""
+"""A call as it will be decided about: with the paths outside that it will be given, and what was found about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wirken.domain import limits
 from wirken.domain.actions import CanonicalCall, Outside
 from wirken.domain.nesting import lies_in
 from wirken.permissions.decide import classify
-from wirken.permissions.findings import Classified
+from wirken.permissions.findings import Classified, Judged
 from wirken.permissions.paths import is_plain
 from wirken.permissions.profiles import Profile
 from wirken.permissions.programs.verbs import NOTHING_KNOWN, Programs
@@ -32,25 +32,31 @@ _SHOWN: Final = (
 """What every sandbox has already, or has a stand-in for."""
 
 
-def reaching(
-    call: CanonicalCall, roots: tuple[str, ...], profile: Profile = "standard", programs: Programs = NOTHING_KNOWN
-) -> CanonicalCall:
-    """Return the call with the paths in its place that lie below `roots`, which the operator opened.
+def judged(
+    call: CanonicalCall,
+    roots: tuple[str, ...] = (),
+    profile: Profile = "standard",
+    programs: Programs = NOTHING_KNOWN,
+    lowered: frozenset[str] = frozenset(),
+) -> Judged:
+    """Classify the call with the paths in its place that it names and that lie below `roots`, the operator's `reach`,
+    and with files that steer, if it names some: a person sees both in the question.
 
     A call that names more than limits.OUTSIDE_PATHS gets none of them. What is not plainly written is not given.
     """
-    if "/" not in call.arguments and "\\u002f" not in call.arguments.lower():
-        return call  # it names no absolute path, so it need not be judged twice
-    outside = _given(classify(call, profile, programs), roots)
-    if not 0 < len(outside) <= limits.OUTSIDE_PATHS:
-        return call
-    return msgspec.structs.replace(call, place=msgspec.structs.replace(call.place, outside=outside))
-
-
-def steered(call: CanonicalCall, profile: Profile = "standard", programs: Programs = NOTHING_KNOWN) -> CanonicalCall:
-    """Return the call with files that steer in its place, if it names some: a person sees that in the question."""
-    steers = classify(call, profile, programs).steers
-    return msgspec.structs.replace(call, place=msgspec.structs.replace(call.place, steering=steers))
+    found = classify(call, profile, programs, lowered)
+    place = call.place
+    if place.steering is not found.steers:
+        place = msgspec.structs.replace(place, steering=found.steers)
+    if 0 < len(outside := _given(found, roots)) <= limits.OUTSIDE_PATHS:
+        place = msgspec.structs.replace(place, outside=outside)
+    if place is call.place:
+        return Judged(call, found)
+    here = msgspec.structs.replace(call, place=place)
+    if place.outside == call.place.outside:
+        return Judged(here, found)
+    # It is classified anew, because a sandbox that reaches more bears on what may run there.
+    return Judged(here, classify(here, profile, programs, lowered))
 
 
 def _given(found: Classified, roots: tuple[str, ...]) -> tuple[Outside, ...]:

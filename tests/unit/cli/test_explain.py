@@ -4,15 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 EXEC = Path(__file__).parents[2] / "hostile" / "exec.jsonl"
-SECONDS = 5.0
-"""For 10,000 lines; they take 1.6 s here."""
 
 
 def explain(tmp_path: Path, *words: str, lines: str | bytes = "") -> subprocess.CompletedProcess[bytes]:
@@ -115,11 +112,11 @@ def test_half_a_call_is_a_usage_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_lines_are_explained_in_time(tmp_path: Path) -> None:
+def test_ten_thousand_lines_are_all_explained_and_alike(tmp_path: Path) -> None:
+    """How long they take is a figure of `make bench` (`explain`)."""
     corpus = [json.loads(line) for line in EXEC.read_text().splitlines()]
-    lines = "".join(json.dumps({"tool": one["tool"], "args": one["args"]}) + "\n" for one in corpus)
-    lines = "".join((lines * (10_000 // len(corpus) + 1)).splitlines(keepends=True)[:10_000])
-    started = time.perf_counter()
-    ran = explain(tmp_path, "--json", lines=lines)
-    assert time.perf_counter() - started < SECONDS
-    assert len(ran.stdout.splitlines()) == 10_000
+    lines = [json.dumps({"tool": one["tool"], "args": one["args"]}) for one in corpus]
+    found = answers(tmp_path, lines="\n".join((lines * (10_000 // len(lines) + 1))[:10_000]))
+    assert [one["id"] for one in found] == list(range(1, 10_001))
+    first = [{**one, "id": 0} for one in found[: len(lines)]]
+    assert [{**one, "id": 0} for one in found] == (first * (10_000 // len(lines) + 1))[:10_000]

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from tests.support.calls import argv, call, command
+from tests.support.calls import argv, call, command, decided
 from tests.support.programs import SomePrograms
 
 from wirken.domain import limits
 from wirken.domain.actions import Allowed, NeedsApproval, Outside, Place, Tier, Verdict
 from wirken.domain.ids import ActionKey
-from wirken.permissions.decide import Granted, classify, decide
+from wirken.permissions.decide import Granted, classify
 from wirken.permissions.findings import Classified
 from wirken.permissions.gates import GATES
 from wirken.permissions.keys import DYNAMIC_KEY, may_be_remembered
@@ -55,7 +55,7 @@ def test_any_call_gets_an_answer_with_a_key_and_a_reason(tool: str, text: str) -
     assert found.keys
     assert found.reasons or found.tier is Tier.ONE
     for grants in (granted, nothing_granted):
-        verdict: Verdict = decide(one, GATES, grants)
+        verdict: Verdict = decided(one, GATES, grants)
         assert verdict.tier is found.tier
         assert verdict.keys == found.keys
 
@@ -146,10 +146,10 @@ def test_no_path_lowers_a_tier_or_borrows_an_installed_programs_key(name: str, r
 
 def test_a_file_of_the_workspace_is_not_served_by_the_grant_of_an_installed_program() -> None:
     grants = {"shell:ls"}
-    assert isinstance(decide(argv("ls"), GATES, grants.__contains__), Allowed)
-    assert isinstance(decide(argv("/usr/bin/ls"), GATES, grants.__contains__), Allowed)
+    assert isinstance(decided(argv("ls"), GATES, grants.__contains__), Allowed)
+    assert isinstance(decided(argv("/usr/bin/ls"), GATES, grants.__contains__), Allowed)
     for own in ("./ls", "/workspace/ls", "a/ls", "/tmp/ls"):
-        assert isinstance(decide(argv(own), GATES, grants.__contains__), NeedsApproval)
+        assert isinstance(decided(argv(own), GATES, grants.__contains__), NeedsApproval)
 
 
 @given(st.sampled_from(["AGENTS.md", "skills/x", ".git/hooks/x", ".envrc", ".vscode/tasks.json", "Makefile"]))
@@ -209,8 +209,8 @@ def test_the_profile_and_the_machines_programs_are_arguments() -> None:
     assert classify(command("python x"), "strict", SomePrograms()).tier is Tier.THREE
     assert classify(command("ls x"), "strict", SomePrograms()).tier is Tier.TWO
     assert classify(command("fetch x"), "standard", SomePrograms()).keys == ("shell:fetch", "shell:curl")
-    assert isinstance(decide(command("ls | wc"), GATES, granted, "strict"), NeedsApproval)
-    assert isinstance(decide(command("ls | wc"), GATES, granted, "standard"), Allowed)
+    assert isinstance(decided(command("ls | wc"), GATES, granted, "strict"), NeedsApproval)
+    assert isinstance(decided(command("ls | wc"), GATES, granted, "standard"), Allowed)
 
 
 # --- grants -------------------------------------------------------------------------------------------
@@ -220,14 +220,14 @@ def test_the_profile_and_the_machines_programs_are_arguments() -> None:
 @ANY
 def test_a_grant_never_serves_tier_3_and_only_tier_2_is_ever_served_by_one(tool: str, text: str) -> None:
     one = call(tool, text)
-    verdict = decide(one, (), granted)
+    verdict = decided(one, (), granted)
     match classify(one).tier:
         case Tier.THREE:
             assert isinstance(verdict, NeedsApproval)
         case Tier.TWO:
             assert verdict == Allowed(Tier.TWO, verdict.keys, "grant")
         case Tier.ONE:
-            assert verdict == decide(one, (), nothing_granted) == Allowed(Tier.ONE, verdict.keys, "tier1")
+            assert verdict == decided(one, (), nothing_granted) == Allowed(Tier.ONE, verdict.keys, "tier1")
 
 
 @given(st.sampled_from(TOOLS), arguments)
@@ -235,7 +235,7 @@ def test_a_grant_never_serves_tier_3_and_only_tier_2_is_ever_served_by_one(tool:
 def test_a_key_that_may_be_remembered_belongs_to_no_tier_3_call_by_its_verb(tool: str, text: str) -> None:
     """What a stored grant can name never makes a Tier 3 call pass."""
     one = call(tool, text)
-    verdict = decide(one, (), lambda key: may_be_remembered(key))
+    verdict = decided(one, (), lambda key: may_be_remembered(key))
     assert not (classify(one).tier is Tier.THREE and isinstance(verdict, Allowed))
 
 
@@ -246,7 +246,7 @@ def test_a_grant_is_asked_for_with_the_calls_own_keys_and_all_of_them() -> None:
         looked_up.append(key)
         return True
 
-    decide(argv("ls", "-la"), GATES, looks)
+    decided(argv("ls", "-la"), GATES, looks)
     assert looked_up == ["shell:ls"]
     two = Classified(Tier.TWO, (ActionKey("a"), ActionKey("b")))
     assert not all(map({"a"}.__contains__, two.keys))
@@ -259,12 +259,12 @@ def test_one_holders_grant_is_not_anothers() -> None:
     def grants_of(principal: str) -> Granted:
         return lambda key: (principal, key) in grants
 
-    assert isinstance(decide(argv("ls"), GATES, grants_of("owner")), Allowed)
-    assert isinstance(decide(argv("ls"), GATES, grants_of("guest")), NeedsApproval)
+    assert isinstance(decided(argv("ls"), GATES, grants_of("owner")), Allowed)
+    assert isinstance(decided(argv("ls"), GATES, grants_of("guest")), NeedsApproval)
 
 
 def test_without_a_grant_tier_2_asks_and_tells_the_reasons() -> None:
-    verdict = decide(argv("ls"), GATES, nothing_granted)
+    verdict = decided(argv("ls"), GATES, nothing_granted)
     assert isinstance(verdict, NeedsApproval)
     assert (verdict.tier, verdict.keys) == (Tier.TWO, ("shell:ls",))
     assert verdict.reasons
@@ -279,5 +279,5 @@ def test_a_program_with_options_that_run_code_has_another_key_with_them_so_that_
     packs, runs = classify(command("tar cf x.tar .")), classify(command("tar cf x.tar --to-command=x"))
     assert (packs.keys, runs.keys) == (("shell:tar",), ("shell:tar+code",))
     assert "any code" in " ".join(runs.reasons) and "any code" not in " ".join(packs.reasons)
-    granted = decide(command("tar cf x.tar --to-command=x"), GATES, lambda key: key == "shell:tar")
+    granted = decided(command("tar cf x.tar --to-command=x"), GATES, lambda key: key == "shell:tar")
     assert isinstance(granted, NeedsApproval)

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from tests.support.calls import decided
 
 from wirken.domain import limits
 from wirken.domain.actions import Allowed, CanonicalCall, Denied, Place, Verdict
 from wirken.domain.ids import OWNER, TERMINAL, AgentId, SessionId
 from wirken.permissions.budget import State, Subject
-from wirken.permissions.decide import decide
 from wirken.permissions.gates import Snapshot, gates
 from wirken.permissions.policy import ToolRules
 
@@ -27,7 +27,7 @@ SPENT = State(Subject("daily", "default", "owner"), "tool_calls", 5, 5, "day", "
 
 
 def verdict(call: CanonicalCall = READ, **changes: object) -> Verdict:
-    return decide(call, gates(replace(OPEN, **changes)), lambda _: True)  # type: ignore[arg-type]  # fields of Snapshot
+    return decided(call, gates(replace(OPEN, **changes)), lambda _: True)  # type: ignore[arg-type]  # fields of Snapshot
 
 
 def test_an_open_snapshot_refuses_nothing() -> None:

@@ -4,13 +4,13 @@ import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.calls import argv, call
+from tests.support.calls import argv, call, decided
 
 from wirken.domain.actions import Allowed, Denied, NeedsApproval, Tier
 from wirken.domain.ids import ActionKey
 from wirken.permissions.decide import decide, denial
 from wirken.permissions.gates import GATES, no_address, no_sandbox, outside_workspace, refuse_everything
-from wirken.permissions.reach import reaching
+from wirken.permissions.reach import judged
 
 ANY = settings(deadline=None)
 TOOLS = ["read_file", "write_file", "list_files", "exec", "unknown"]
@@ -25,7 +25,7 @@ def granted(key: ActionKey) -> bool:
 
 def test_a_gate_refuses_what_any_grant_would_allow() -> None:
     outside = call("read_file", '{"path":"/etc/passwd"}')
-    verdict = decide(outside, GATES, granted)
+    verdict = decided(outside, GATES, granted)
     assert isinstance(verdict, Denied)
     assert verdict.rule == "outside_workspace"
     assert verdict.said.startswith("Permission denied: 'read_file' was refused by rule 'outside_workspace'.")
@@ -38,32 +38,32 @@ def test_a_file_tool_leaves_the_workspace_for_what_its_place_names() -> None:
         ("list_files", '{"path":"/home/me"}', Tier.TWO),
         ("write_file", '{"path":"/home/me/notes","content":""}', Tier.THREE),
     ):
-        placed = reaching(call(tool, text), ("/home/me",))
-        assert [path.writable for path in placed.place.outside] == [tool == "write_file"]
-        verdict = decide(placed, GATES, lambda key: False)
+        found = judged(call(tool, text), ("/home/me",))
+        assert [path.writable for path in found.call.place.outside] == [tool == "write_file"]
+        verdict = decide(found, GATES, lambda key: False)
         assert isinstance(verdict, NeedsApproval)
         assert verdict.tier is tier
-        assert isinstance(decide(reaching(call(tool, text), ("/home/you",)), GATES, granted), Denied)
+        assert isinstance(decided(call(tool, text), GATES, granted, reach=("/home/you",)), Denied)
 
 
 def test_without_a_sandbox_no_command_runs_and_files_still_work() -> None:
     for text in ('{"command":"ls"}', '{"argv":["ls"]}', '{"command":"rm x"}'):
-        verdict = decide(call("exec", text, sandbox="none"), GATES, granted)
+        verdict = decided(call("exec", text, sandbox="none"), GATES, granted)
         assert isinstance(verdict, Denied)
         assert verdict.rule == "no_sandbox"
-    assert isinstance(decide(call("read_file", '{"path":"a"}', sandbox="none"), GATES, granted), Allowed)
+    assert isinstance(decided(call("read_file", '{"path":"a"}', sandbox="none"), GATES, granted), Allowed)
 
 
 @given(st.sampled_from(TOOLS), arguments)
 @ANY
 def test_a_replay_runs_nothing(tool: str, text: str) -> None:
-    assert isinstance(decide(call(tool, text), (refuse_everything,), granted), Denied)
+    assert isinstance(decided(call(tool, text), (refuse_everything,), granted), Denied)
 
 
 def test_the_first_gate_that_refuses_decides() -> None:
     one = call("exec", '{"command":"ls"}', sandbox="none")
-    first = decide(one, (refuse_everything, no_sandbox), granted)
-    second = decide(one, (outside_workspace, no_sandbox, refuse_everything), granted)
+    first = decided(one, (refuse_everything, no_sandbox), granted)
+    second = decided(one, (outside_workspace, no_sandbox, refuse_everything), granted)
     assert isinstance(first, Denied)
     assert isinstance(second, Denied)
     assert (first.rule, second.rule) == ("replay", "no_sandbox")

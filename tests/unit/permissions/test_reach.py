@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given as with_any
+from hypothesis import settings
+from hypothesis import strategies as st
 from tests.support.calls import call
 
 from wirken.domain import limits
 from wirken.domain.actions import Outside, Tier
 from wirken.permissions.decide import classify
-from wirken.permissions.reach import reaching
+from wirken.permissions.findings import Judged
+from wirken.permissions.reach import judged
 
 ROOTS = ("/home/me", "/srv/data")
+texts = st.text(st.characters()) | st.dictionaries(
+    st.sampled_from(["path", "command"]),
+    st.text(st.characters()) | st.sampled_from(["/home/me/a", "python /srv/data/x", "cat /home/me/b > /home/me/c"]),
+).map(json.dumps)
 
 
 def given(command: str) -> dict[str, bool]:
-    placed = reaching(call("exec", json.dumps({"command": command})), ROOTS)
+    placed = judged(call("exec", json.dumps({"command": command})), ROOTS).call
     return {path.path: path.writable for path in placed.place.outside}
 
 
@@ -53,18 +61,29 @@ def test_as_many_paths_as_the_limit_are_given() -> None:
 
 def test_without_roots_nothing_is_given() -> None:
     one = call("read_file", '{"path":"/home/me/notes"}')
-    assert reaching(one, ()) == one
+    assert judged(one, ()) == Judged(one, classify(one))
 
 
 def test_a_path_that_is_no_plain_one_is_not_given_to_a_file_tool() -> None:
     for path in ("/home/me/../me/x", "/home/me/./x", "/home/me//x", "/home/me/x/", "/home/me/*", "//home/me/x"):
         one = call("read_file", json.dumps({"path": path}))
-        assert reaching(one, ROOTS).place.outside == (), path
+        assert judged(one, ROOTS).call.place.outside == (), path
 
 
 def test_an_interpreter_that_reaches_outside_is_asked_for_every_time() -> None:
     one = call("exec", '{"argv":["python3","a.py","/home/me/data"]}')
     assert classify(one).tier is Tier.TWO
-    placed = reaching(one, ROOTS)
-    assert placed.place.outside == (Outside("/home/me/data"),)
-    assert classify(placed).tier is Tier.THREE
+    placed = judged(one, ROOTS)
+    assert placed.call.place.outside == (Outside("/home/me/data"),)
+    assert placed.found.tier is Tier.THREE
+
+
+@with_any(
+    st.sampled_from(["exec", "read_file", "write_file", "list_files", "other"]), texts, st.sampled_from([(), ROOTS])
+)
+@settings(deadline=None)
+def test_what_is_handed_over_is_what_is_found_about_the_call_as_it_was_placed(
+    tool: str, text: str, roots: tuple[str, ...]
+) -> None:
+    placed = judged(call(tool, text), roots, "strict")
+    assert placed.found == classify(placed.call, "strict")

@@ -6,12 +6,12 @@ import json
 
 import pytest
 from msgspec import structs
-from tests.support.calls import argv, call, command
+from tests.support.calls import argv, call, command, decided
 
 from wirken.domain.actions import CanonicalCall, NeedsApproval, Tier
-from wirken.permissions.decide import classify, decide
+from wirken.permissions.decide import classify
 from wirken.permissions.gates import GATES
-from wirken.permissions.reach import steered
+from wirken.permissions.reach import judged
 
 
 @pytest.mark.parametrize(
@@ -34,15 +34,15 @@ from wirken.permissions.reach import steered
     ],
 )
 def test_only_a_call_that_names_what_steers_may_write_it_and_it_asks_each_time(one: CanonicalCall, may: bool) -> None:
-    now = steered(one)
+    now = judged(one).call
     assert now.place.steering is may
     assert (now.digest() != one.digest()) is may
     if may:
         assert classify(now).tier is Tier.THREE
-        assert isinstance(decide(now, GATES, lambda _: True), NeedsApproval)
+        assert isinstance(decided(now, GATES, lambda _: True), NeedsApproval)
 
 
 def test_a_place_that_claims_more_than_the_call_names_is_corrected() -> None:
     one = command("true")
     claimed = structs.replace(one, place=structs.replace(one.place, steering=True))
-    assert steered(claimed).place.steering is False
+    assert judged(claimed).call.place.steering is False

@@ -6,10 +6,10 @@ import json
 
 import msgspec
 import pytest
-from tests.support.calls import call
+from tests.support.calls import call, decided
 
 from wirken.domain.actions import Allowed, CanonicalCall, CredentialUse, Denied, NeedsApproval, NetworkMode, Tier
-from wirken.permissions.decide import classify, decide
+from wirken.permissions.decide import classify
 from wirken.permissions.gates import GATES
 
 
@@ -58,9 +58,9 @@ def test_a_credential_has_a_key_and_a_tier_of_its_own(tier: Tier) -> None:
     one = request("https://api.example.org/", hosts=("api.example.org",), network="allowlist", credential=used)
     found = classify(one)
     assert (found.tier, found.keys) == (tier, ("network:api.example.org", "credential:issues"))
-    host_only = decide(one, GATES, lambda key: key == "network:api.example.org")
+    host_only = decided(one, GATES, lambda key: key == "network:api.example.org")
     assert isinstance(host_only, NeedsApproval), "a grant for the host is none for the credential"
-    both = decide(one, GATES, lambda key: True)
+    both = decided(one, GATES, lambda key: True)
     assert isinstance(both, Allowed) is (tier is Tier.TWO)
 
 
@@ -75,7 +75,7 @@ def test_a_credential_has_a_key_and_a_tier_of_its_own(tier: Tier) -> None:
     ],
 )
 def test_what_no_approval_lifts(url: str, network: NetworkMode, rule: str) -> None:
-    verdict = decide(request(url, network=network, hosts=("example.org",)), GATES, lambda key: True)
+    verdict = decided(request(url, network=network, hosts=("example.org",)), GATES, lambda key: True)
     assert isinstance(verdict, Denied)
     assert verdict.rule == rule
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.support.calls import decided
 
 from wirken.domain.actions import Allowed, CanonicalCall, Denied, Module, NeedsApproval, Place, Tier
 from wirken.domain.ids import AgentId, ChannelId, PrincipalId, SessionId
 from wirken.gateway.questions import reach
-from wirken.permissions.decide import decide
 from wirken.permissions.gates import GATES
 from wirken.permissions.keys import may_be_remembered
 
@@ -24,7 +24,7 @@ CALL = CanonicalCall(
 
 
 def test_a_skill_is_tier_3_and_no_grant_serves_it() -> None:
-    verdict = decide(CALL, GATES, lambda _: True)
+    verdict = decided(CALL, GATES, lambda _: True)
     assert isinstance(verdict, NeedsApproval)
     assert (verdict.tier, verdict.keys) == (Tier.THREE, (KEY,))
 
@@ -32,17 +32,17 @@ def test_a_skill_is_tier_3_and_no_grant_serves_it() -> None:
 def test_a_skill_that_the_operator_lowered_is_served_by_a_grant_for_its_very_module() -> None:
     lowered = frozenset({"wasm_csv"})
     granted = {KEY}.__contains__
-    assert isinstance(decide(CALL, GATES, granted, lowered=lowered), Allowed)
-    assert isinstance(decide(CALL, GATES, granted, lowered=frozenset({"wasm_other"})), NeedsApproval)
+    assert isinstance(decided(CALL, GATES, granted, lowered=lowered), Allowed)
+    assert isinstance(decided(CALL, GATES, granted, lowered=frozenset({"wasm_other"})), NeedsApproval)
     place = msgspec.structs.replace(CALL.place, module=Module("csv", HASH[::-1], 500, 64 * 2**20, 10))
-    changed = decide(msgspec.structs.replace(CALL, place=place), GATES, granted, lowered=lowered)
+    changed = decided(msgspec.structs.replace(CALL, place=place), GATES, granted, lowered=lowered)
     assert isinstance(changed, NeedsApproval)
     assert changed.tier is Tier.TWO
 
 
 def test_without_any_sandbox_no_skill_runs() -> None:
     place = msgspec.structs.replace(CALL.place, sandbox="none")
-    verdict = decide(msgspec.structs.replace(CALL, place=place), GATES, lambda _: True)
+    verdict = decided(msgspec.structs.replace(CALL, place=place), GATES, lambda _: True)
     assert isinstance(verdict, Denied)
     assert verdict.rule == "no_sandbox"
     assert reach("wasm_csv", place) == ("nowhere: there is no sandbox on this machine",)
@@ -50,7 +50,9 @@ def test_without_any_sandbox_no_skill_runs() -> None:
 
 def test_a_tools_name_alone_is_no_module() -> None:
     place = Place(workspace="/w", sandbox="bubblewrap")
-    verdict = decide(msgspec.structs.replace(CALL, place=place), GATES, lambda _: True, lowered=frozenset({"wasm_csv"}))
+    verdict = decided(
+        msgspec.structs.replace(CALL, place=place), GATES, lambda _: True, lowered=frozenset({"wasm_csv"})
+    )
     assert isinstance(verdict, NeedsApproval)
     assert (verdict.tier, verdict.keys) == (Tier.THREE, ("tool:wasm_csv",))
 

@@ -18,6 +18,7 @@ from wirken.gateway.matters import DRIFTED, Matter
 from wirken.gateway.sessions import Session
 from wirken.gateway.tools.catalogue import InvalidCall, Tool, check
 from wirken.ipc.calls.runner import Ran
+from wirken.permissions.findings import Judged
 from wirken.record.permit import Permit
 
 LOST: Final = "The outcome is unknown: the process that ran this was lost before it answered. It was not run again."
@@ -39,15 +40,15 @@ class Asks(Protocol):
 class Dispatcher:
     """Takes a proposed call through validation, decision, record and run.
 
-    `placed` says where a call would run now: while a person thought about it, that may have changed.
+    `placed` classifies a call where it would run now: while a person thought about it, that may have changed.
     """
 
     log: AuditLog
     tools: dict[str, Tool]
-    decide: Callable[[CanonicalCall, Seat], Verdict]
+    decide: Callable[[Judged, Seat], Verdict]
     approvals: Asks
     run: Runs
-    placed: Callable[[CanonicalCall, Seat], CanonicalCall]
+    placed: Callable[[CanonicalCall, Seat], Judged]
 
     async def dispatch(self, session: Session, seat: Seat, call: ToolCall) -> None:
         """Carry out one call, or refuse it; either way the session ends up with its result row."""
@@ -56,8 +57,8 @@ class Dispatcher:
         except InvalidCall as error:
             await session.record((Trust.GATEWAY, invalid(call, str(error))))
             return
-        canonical = self._canonical(call, seat)
-        verdict = self.decide(canonical, seat)
+        judged = self._judged(call, seat)
+        canonical, verdict = judged.call, self.decide(judged, seat)
         match verdict:
             case Denied():
                 await session.record(*refusal(session, call, verdict))
@@ -76,7 +77,7 @@ class Dispatcher:
         verdict = await self.approvals.ask(matter, seat.patience)
         if isinstance(verdict, Denied):
             return
-        if self._canonical(matter.call, seat).digest() != matter.canonical.digest():
+        if self._judged(matter.call, seat).call.digest() != matter.canonical.digest():
             await matter.refuse("drifted", DRIFTED)
             return
         await self._run(matter.session, seat, matter.call, matter.canonical, verdict)
@@ -93,7 +94,7 @@ class Dispatcher:
             ran = Ran(outcome="unknown", output=LOST)
         await session.record((Trust.TOOL, _ran(call, ran)))
 
-    def _canonical(self, call: ToolCall, seat: Seat) -> CanonicalCall:
+    def _judged(self, call: ToolCall, seat: Seat) -> Judged:
         worded = CanonicalCall(
             tool=call.name,
             arguments=call.arguments,

@@ -22,6 +22,8 @@ HOME: Final = "/tmp"  # noqa: S108  # the sandbox's own; what `~` becomes
 _CLOSED: Final = frozenset({")"})
 _TO_THE_END: Final[frozenset[str]] = frozenset()
 
+_WHOLE: Final = re.compile(r"[^~ \t\n|&;<>()$`\"'\\*?\[{][^ \t\n|&;<>()$`\"'\\*?\[{]*(?=[ \t\n|&;<>()]|\Z)")
+"""A word without anything that a shell reads otherwise."""
 _PLAIN: Final = re.compile(r"[^ \t\n|&;<>()$`\"'\\*?\[{]+")
 _CONTINUED: Final = re.compile(r"(?:\\\n)+(?=[ \t\n]|\Z)")
 _TILDE: Final = re.compile(r"~(?=[/ \t\n|&;<>()]|\Z)")
@@ -36,6 +38,9 @@ _NUMERIC: Final = "#?$"
 
 def word(reading: Reading, statements: Statements) -> Word:
     """Read the word that begins here. Raises `NotPlain`."""
+    if (found := reading.match(_WHOLE)) is not None:  # most words are; the rest of this file is for the others
+        reading.at = found.end()
+        return Word(found[0], counts=found[0].isdecimal())
     pieces = _Pieces(reading, statements)
     start = reading.at
     while reading.at < reading.end and pieces.take_one(start):

@@ -17,6 +17,7 @@ DIVERGENT: Final = re.compile(r"&>|\|&|<<<|;;?&|[<>]\(|\(\(|[({]\\\n")
 WORD_ENDS: Final = "|&;<>()\n"
 """Characters that end a word besides blanks."""
 
+_BEGINS: Final = "0123456789<>{"
 _REDIRECT: Final = re.compile(r"([0-9]*)(<<-|<<|<&|<>|>>|>&|>\||<|>)")
 _NAMED: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_\[\]]*\}[<>]")
 """bash opens a descriptor of its own choice and gives the variable its number; others see a word."""
@@ -30,6 +31,8 @@ _DELIMITER: Final = re.compile(
 def redirects(reading: Reading, statements: Statements) -> Iterator[Redirect]:
     """Read the redirections that come next; those that name no file are read and not returned."""
     reading.blanks()
+    if reading.peek() not in _BEGINS:
+        return
     while (found := reading.match(_REDIRECT)) is not None or reading.match(_NAMED):
         if found is None or reading.match(DIVERGENT) or len(found[1]) > 1:
             raise NotPlain("It holds a redirection that shells read differently.")

@@ -20,8 +20,18 @@ if TYPE_CHECKING:
 class View(NamedTuple):
     """What the grammar found. `sound`: no error, nothing missing, no kind of node that shells read differently."""
 
-    commands: tuple[Command, ...]
+    text: str
+    found: tuple[tuple[int, Node], ...]
     sound: bool
+
+    @property
+    def starts(self) -> set[int]:
+        """Where commands begin: the offsets of their first words."""
+        return {at for at, _ in self.found}
+
+    def besides(self, known: set[int]) -> tuple[Command, ...]:
+        """Return the commands that do not begin at `known` offsets."""
+        return tuple(Command(_words(node, self.text), at=at) for at, node in self.found if at not in known)
 
 
 _KNOWN: Final = frozenset(
@@ -50,18 +60,20 @@ def view(text: str) -> View:
     (github.com/tree-sitter/tree-sitter-bash, issue 337), so it gets a full stop in the place of each.
     """
     found: list[tuple[int, Node]] = []
-    sound = True
-    waiting = [(_parser().parse(_BEYOND.sub(".", text).encode("ascii")).root_node, "")]
+    root = _parser().parse(_BEYOND.sub(".", text).encode("ascii")).root_node
+    sound = not root.has_error  # holds of a node that is missing, too
+    waiting = [(root, "")]
     while waiting:
         node, above = waiting.pop()
-        if node.is_error or node.is_missing or (node.is_named and node.type not in _KNOWN):
+        kind = node.type
+        if kind not in _KNOWN:
             sound = False
-        if node.type in _COMMANDS and (first := _first(node)) is not None:
+        if kind in _COMMANDS and (first := _first(node)) is not None:
             found.append((first.start_byte, node))
-        elif node.type == "command_name" and above != "command":
+        elif kind == "command_name" and above != "command":
             found.append((node.start_byte, node))
-        waiting.extend((child, node.type) for child in node.children)
-    return View(tuple(Command(_words(node, text), at=at) for at, node in found), sound)
+        waiting.extend([(child, kind) for child in node.named_children])
+    return View(text, tuple(found), sound)
 
 
 _BEYOND: Final = re.compile(r"[^\t\n -~]")

@@ -51,7 +51,7 @@ def _agreed(text: str, reading: Reading) -> bool:
     if len(kept) > limits.COMMAND_COMPARED:
         return False
     seen = tree.view(kept)
-    return seen.sound and {command.at for command in seen.commands} == {
+    return seen.sound and seen.starts == {
         at - sum(end - start for start, end in cut if end <= at) for at in _starts(reading)
     }
 
@@ -66,8 +66,7 @@ def _guessed(text: str, reading: Reading) -> tuple[Command, ...]:
     which its time is not bounded."""
     if len(text) > limits.COMMAND_GUESSED:
         return ()
-    known = _starts(reading)
-    return tuple(command for command in tree.view(text).commands if command.at not in known)
+    return tree.view(text).besides(_starts(reading))
 
 
 def _starts(reading: Reading) -> set[int]:
