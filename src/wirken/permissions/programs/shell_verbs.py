@@ -64,6 +64,8 @@ def _printf(words: Words) -> str:
 
 
 def _test(words: Words) -> str:
+    if words[0].text == "[" and words[-1].text != "]":
+        return "A test does not close."
     if any(word.globs or (word.splits and not word.counts) for word in words[1:]):
         return "A test may become another one."
     if any(word.text in ("-v", "-R") for word in words[1:]):

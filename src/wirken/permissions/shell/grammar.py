@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from wirken.permissions.shell import quoting
+from wirken.permissions.shell import odd, quoting
 from wirken.permissions.shell.reading import NotPlain, Reading
 from wirken.permissions.shell.redirecting import DIVERGENT, WORD_ENDS, redirects
 from wirken.permissions.shell.words import Assigned, Command, Redirect, Word
@@ -25,8 +25,6 @@ _PIPE: Final = re.compile(r"\|(?!\|)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNS: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _ASSIGNS_OTHERWISE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\+=|\[)")
-_COMPARES: Final = re.compile(r"\s=[=~](?=\s)")
-"""The other reader takes this for a test that goes on, in some contexts only; it is a doubt in all of them."""
 _FUNCTION: Final = re.compile(r"[ \t]*\([ \t]*\)")
 
 
@@ -234,9 +232,8 @@ def _simple(reading: Reading) -> None:
             return
     if reading.peek() == "(" or reading.at == start:
         raise NotPlain("A bracket or an operator stands where a command begins or goes on.")
-    compares = _COMPARES.search(reading.text, start, reading.at)
-    if compares is not None and any(reading.text.find(sign, compares.end(), reading.at) >= 0 for sign in "<>"):
-        raise NotPlain("A sign of comparison stands before a redirection.")
+    if words:
+        odd.refuse(reading.text[start : reading.at], at - start, words)
     reading.add(Command(tuple(words), tuple(assigned), tuple(files), reading.piped, at))
 
 
