@@ -7,10 +7,12 @@ decide for real and explain.
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Callable
 from typing import TypeAlias
 
-from wirken.domain.actions import Allowed, CanonicalCall, Denied, Module, NeedsApproval, Outside, Tier, Verdict
+from wirken.domain import shown
+from wirken.domain.actions import Allowed, CanonicalCall, Denied, Module, NeedsApproval, Outside, Place, Tier, Verdict
 from wirken.domain.ids import ActionKey
 from wirken.permissions import keys, paths, profiles
 from wirken.permissions.findings import Classified, Judged
@@ -59,11 +61,11 @@ def classify(
         return _skill(call.tool, call.place.module, lowered)
     match call.tool, _parsed(call.arguments):
         case "read_file" | "list_files", {"path": str(path)}:
-            return _file(path, writing=False)
+            return _file(path, call.place, writing=False)
         case "list_files", {**others} if "path" not in others:
-            return _file(".", writing=False)
+            return _file(".", call.place, writing=False)
         case "write_file", {"path": str(path)}:
-            return _file(path, writing=True)
+            return _file(path, call.place, writing=True)
         case "exec", {"argv": [_, *_] as argv, **others} if "command" not in others and all(map(_is_text, argv)):
             return profiles.judge_argv(tuple(argv), profile, call.place, programs).classified()
         case "exec", {"command": str(command), **others} if "argv" not in others:
@@ -96,12 +98,15 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _file(path: str, *, writing: bool) -> Classified:
+def _file(path: str, where: Place, *, writing: bool) -> Classified:
     key = (ActionKey(f"file:{path}"),)
-    place = paths.where(path)
+    given = None if writing or "\0" in path else shown.given(posixpath.normpath(path), where.read_only)
+    if given is not None and not paths.names_credential(given):
+        return Classified(Tier.ONE, key)
+    place = Where.CREDENTIAL if given is not None else paths.where(path)
     reaches = (Outside(path, writing),) if place is Where.OUTSIDE else ()
     steers = writing and paths.names_steering(path)
-    if paths.names_credential(path):
+    if place is Where.CREDENTIAL or paths.names_credential(path):
         return Classified(Tier.THREE, key, ("The path commonly holds a credential.",), reaches, steers)
     match place:
         case Where.OUTSIDE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from wirken.domain import limits
+from wirken.domain import limits, shown
 from wirken.domain.actions import CanonicalCall, Denied
 from wirken.permissions.budget import State
 from wirken.permissions.decide import Gate, denial
@@ -19,6 +19,9 @@ def outside_workspace(call: CanonicalCall, found: Classified) -> Denied | None:
     """A file tool reaches its workspace, and what its place names besides; asking for more would be for nothing."""
     if call.tool == "exec" or set(found.reaches) <= set(call.place.outside):
         return None
+    if any(shown.given(path.path, call.place.read_only) is not None for path in found.reaches):
+        said = "This folder was given for reading only."
+        return _refused(call, found, "outside_workspace", said, "open the folder itself with `reach` under [sandbox]")
     said = "The path lies outside the workspace, and not plainly below a folder that the operator opened."
     return _refused(call, found, "outside_workspace", said, "open a folder around it with `reach` under [sandbox]")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from wirken.domain import limits
+from wirken.domain import limits, shown
 from wirken.domain.actions import Place, Tier
 from wirken.permissions import keys, paths, rules
 from wirken.permissions.findings import Findings
@@ -195,6 +195,10 @@ class _Judge:
             self.findings.asks(Tier.THREE, "It names what commonly holds a credential.")
 
     def _outside(self, path: str, *, writes: bool = False) -> None:
+        given = None if writes else shown.given(path, self.place.read_only)
+        if given is not None:
+            self._credential((given,))
+            return
         self.findings.key(f"file:{path.replace(UNKNOWN, '*')}")
         if UNKNOWN in path:
             self.findings.asks(Tier.THREE, "A path outside the workspace is not certain.")

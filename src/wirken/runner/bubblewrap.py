@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from wirken.domain.actions import Outside
+from wirken.domain.shown import shown_at
 from wirken.runner.granted import Certificates, certificates, environment
 from wirken.runner.masks import masks
 from wirken.runner.sandbox import Bounds, Command
 from wirken.runner.steering import mountable
 
 WORKSPACE: Final = "/workspace"
-READ_ONLY: Final = "/readonly"
 USER: Final = 1000
 """uid and gid inside. Outside they are the runner's own, in a user namespace where they own nothing else."""
 
@@ -84,14 +84,6 @@ def prepare(directory: Path, host: Path) -> HostRoot:
             top += ["--ro-bind", f"/{name}", f"/{name}"]
     (directory / "nothing").mkdir(mode=0o555)
     return HostRoot(etc, tuple(top), authorities, masks(host / "proc", directory / "nothing"))
-
-
-def shown_at(read_only: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Return each read-only folder with its place in the sandbox: `/readonly/<n>-<name>`, counted from 1."""
-    return tuple(
-        (folder, f"{READ_ONLY}/{number}-{PurePosixPath(folder).name or 'root'}")
-        for number, folder in enumerate(read_only, start=1)
-    )
 
 
 def options(root: HostRoot, bounds: Bounds, command: Command, inherited: Descriptors) -> list[str]:

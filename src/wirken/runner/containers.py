@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from wirken.domain import limits
-from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE, shown_at
+from wirken.domain.shown import shown_at
+from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE
 from wirken.runner.owner import INSTALLATION, RUNNER, START, Owner
 from wirken.runner.sandbox import Bounds, Command
 from wirken.runner.steering import mountable

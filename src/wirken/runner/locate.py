@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from wirken.domain import limits
 from wirken.domain.errors import WirkenError
 from wirken.domain.events import Outcome
-from wirken.runner.bubblewrap import READ_ONLY, WORKSPACE, shown_at
+from wirken.domain.shown import READ_ONLY, shown_at
+from wirken.runner.bubblewrap import WORKSPACE
 
 _OUTSIDE: Final = "It is outside the workspace, and only files in /workspace can be used."
 

@@ -4,9 +4,10 @@ import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.support.calls import argv, call, decided
 
-from wirken.domain.actions import Allowed, Denied, NeedsApproval, Tier
+from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Tier
 from wirken.domain.ids import ActionKey
 from wirken.permissions.decide import decide, denial
 from wirken.permissions.gates import GATES, no_address, no_sandbox, outside_workspace, refuse_everything
@@ -75,3 +76,18 @@ def test_a_turn_has_all_gates() -> None:
 
 def test_the_model_is_told_of_a_denial_in_the_words_of_the_design() -> None:
     assert denial(argv("curl"), Tier.THREE) == "Permission denied: 'exec' requires tier3 approval."
+
+
+def test_a_folder_given_for_reading_is_read_without_a_question_and_never_written() -> None:
+    def of(tool: str, path: str) -> CanonicalCall:
+        one = call(tool, json.dumps({"path": path, "content": ""}))
+        return structs.replace(one, place=structs.replace(one.place, read_only=("/srv/docs",)))
+
+    for tool in ("read_file", "list_files"):
+        assert isinstance(decided(of(tool, "/readonly/1-docs/a"), GATES, lambda key: False), Allowed)
+        assert isinstance(decided(of(tool, "/readonly/1-docs/.env"), GATES, granted), NeedsApproval)
+        for path in ("/readonly/2-docs/a", "/srv/docs/a", "/readonly/1-docs/../../etc/passwd", "/readonly/1-docs/\0"):
+            assert isinstance(decided(of(tool, path), GATES, granted), Denied), path
+    verdict = decided(of("write_file", "/readonly/1-docs/a"), GATES, granted, reach=("/",))
+    assert isinstance(verdict, Denied)
+    assert "for reading only" in verdict.said

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from wirken.domain import limits
 from wirken.domain.actions import Outside
-from wirken.runner.bubblewrap import Descriptors, HostRoot, options, prepare, shown_at
+from wirken.domain.shown import shown_at
+from wirken.runner.bubblewrap import Descriptors, HostRoot, options, prepare
 from wirken.runner.granted import Certificates
 from wirken.runner.sandbox import Bounds, Command
 from wirken.runner.steering import State
