@@ -7,10 +7,12 @@ walls asks the same as the owner's terminal does, over the sockets that no view 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
 import struct
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Final, TypeVar
@@ -37,6 +39,7 @@ from wirken.ipc.vault_wire import read_answer
 
 T = TypeVar("T")
 _SECONDS: Final = 5.0
+_SHOUTS: Final = 64
 _FORGED: Final = runner.WirePermit("default/terminal/main", 0, "00" * 32)
 
 
@@ -248,6 +251,17 @@ def _unhashed(scene: Scene) -> None:
     _there(_live(scene, "runner").call(runner.Run(_FORGED, b'{"tool":"exec"}'), runner.Ran))
 
 
+def _garbage(scene: Scene) -> None:
+    """Shout at the supervisor over the descriptor that it watches."""
+    if "--control-fd" not in sys.argv:
+        raise Thwarted("none-held")
+    control = int(sys.argv[sys.argv.index("--control-fd") + 1])
+    with socket.socket(fileno=os.dup(control)) as one:
+        for _ in range(_SHOUTS):
+            with contextlib.suppress(BlockingIOError):
+                one.send(b"walls\n!R" + b"\xff" * 16_384, socket.MSG_DONTWAIT)
+
+
 HERE: Final[dict[str, Act]] = {
     "vault-own-identity": _identity,
     "vault-other-identity": _other_identity,
@@ -282,6 +296,7 @@ HERE: Final[dict[str, Act]] = {
     "replay-handshake": _replay,
     "no-handshake": _no_handshake,
     "relay-forged-call": _forged_relay,
+    "shout-at-supervisor": _garbage,
     "reach-etc": _reach("/etc/passwd"),
     "reach-vault": _reach("{data}/vault/vault.db"),
     "reach-ssh": _reach("{home}/.ssh/id_ed25519"),
