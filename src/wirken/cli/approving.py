@@ -49,6 +49,12 @@ def prompt(row: ApprovalRow) -> Line:
     return f"  Allow? {', '.join(_OFFERED[choice] for choice in row.choices)}: "
 
 
+def elsewhere(row: ApprovalRow) -> Iterator[Line]:
+    """Yield who may answer a question that whoever sits here may not."""
+    yield "  You asked this, and four eyes are wanted: another owner or approver answers, in a conversation or on the"
+    yield f"  page of their own. It waits here; Ctrl+C ends the turn, and so does `wirken stop {row.session}`."
+
+
 def choice_of(row: ApprovalRow, line: str) -> AnswerApproval | None:
     """Return the answer that a typed line is; None where it is none that fits the question."""
     word, _, reason = line.strip().partition(" ")

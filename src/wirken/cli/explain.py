@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
@@ -82,7 +83,7 @@ class Explainer:
             question = self._questions.decode(raw)
             return self.answer(question, number if question.id is None else question.id)
         except (ValueError, RecursionError) as error:
-            said = f"This line is no question: {error}"
+            said = f"This line is no question: {_HALVED if _HALF.search(raw) else error}"
         except WirkenError as error:
             said = str(error)
         return Explained(_id_of(raw, number), "refuse", Tier.THREE, (ActionKey("tool:"),), (said,))
@@ -165,6 +166,10 @@ def lines(answer: Explained) -> Iterator[Line]:
         yield f"    {reason}"
 
 
+_HALF: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_HALVED: Final = "an escape in it is half of a character (a lone surrogate), which no text can hold."
 _STYLES: Final[dict[Decision, Literal["green", "yellow", "red"]]] = {"allow": "green", "ask": "yellow", "refuse": "red"}
 
 

@@ -18,6 +18,7 @@ from wirken.cli.rows import headline
 from wirken.domain.clock import Clock
 from wirken.domain.errors import ProtocolError, Refused, WirkenError
 from wirken.domain.events import AssistantMessageFact, LlmRequest, ToolResultFact
+from wirken.domain.ids import OWNER
 from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, ApprovalRow, StopTurn
 from wirken.ipc.frames import Accepted, Asked, Delta, Inbound, Over, Rejected, Row, Settled
 from wirken.ipc.link import unpack
@@ -51,6 +52,8 @@ class TurnView:
     _asking: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _given: set[str] = field(default_factory=set)
     """Questions that were answered here."""
+    _watched: set[str] = field(default_factory=set)
+    """Questions that are shown here, and that somebody else has to answer."""
 
     async def turn(self, message: Inbound) -> TurnSummary:
         """Send a message and follow its turn to the end. Raises `Refused` where it was not taken."""
@@ -121,10 +124,15 @@ class TurnView:
 
     def _ask(self, row: ApprovalRow) -> None:
         self._end_of_text()
-        if self.answer is None or row.approval in self._asking:
+        if self.answer is None or row.approval in self._asking or row.approval in self._watched:
             return
         for line in approving.described(row, self.clock.now()):
             self.out.note(line)
+        if row.four_eyes and row.principal == OWNER:
+            self._watched.add(row.approval)
+            for said in approving.elsewhere(row):
+                self.out.note(said)
+            return
         self._asking[row.approval] = asyncio.get_running_loop().create_task(self._pass_on(row, self.answer))
 
     async def _pass_on(self, row: ApprovalRow, answer: Answer) -> None:
@@ -138,10 +146,14 @@ class TurnView:
     def _settled(self, approval: str, decision: str) -> None:
         """Take a question away that was not answered here, so that the next line typed is not for it."""
         task = self._asking.get(approval)
-        if task is None or approval in self._given:
+        if approval in self._watched:
+            self._watched.discard(approval)
+            self._end_of_text()
+        elif task is None or approval in self._given:
             return
-        task.cancel()
-        self.out.note("")
+        else:
+            task.cancel()
+            self.out.note("")  # the outcome gets a line of its own, behind the one that asks
         match decision:
             case "lapsed":
                 self.out.note("  Nobody answered in time: refused.")

@@ -113,7 +113,10 @@ class Approvals:
     async def _asked(self, matter: Matter, fact: ApprovalRequested, how_long: str) -> Allowed | Denied:
         settled: asyncio.Future[Allowed | Denied] = asyncio.get_running_loop().create_future()
         # as it is configured now: a home that was given up is not asked again after a restart
-        row = msgspec.structs.replace(question(matter.session, fact), put_to=self._homes.put_to(matter.session))
+        homes = self._homes
+        row = msgspec.structs.replace(
+            question(matter.session, fact), put_to=homes.put_to(matter.session), four_eyes=homes.four_eyes
+        )
         waiting = _Pending(matter, row, settled, self._homes.elsewhere(matter.session))
         self._pending[fact.approval] = waiting
         self._push(waiting)

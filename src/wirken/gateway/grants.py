@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +12,7 @@ from wirken.domain.clock import Clock
 from wirken.domain.errors import Refused, UsageError
 from wirken.domain.events import GrantRevoked, PermissionApproved, Trust
 from wirken.domain.ids import (
+    DEFAULT_AGENT,
     OPERATIONS,
     OWNER,
     ActionKey,
@@ -23,6 +25,7 @@ from wirken.domain.ids import (
     parse_session,
 )
 from wirken.gateway.log import AuditLog
+from wirken.gateway.people import People
 from wirken.gateway.router import Router
 from wirken.gateway.sessions import Sessions
 from wirken.gateway.store import Holder, StateStore
@@ -42,6 +45,7 @@ class Grants:
     log: AuditLog
     clock: Clock
     router: Router
+    people: People
 
     async def answer(self, question: ask.ListGrants | ask.ApproveGrant | ask.RevokeGrant) -> msgspec.Struct:
         """Raises `Refused`, `UsageError`, `RecordFailed`."""
@@ -108,7 +112,14 @@ class Grants:
             session=question.session,
             uses=question.uses or None,
         )
-        return ask.Acknowledged(f"Remembered: {fact.scope}.")
+        return ask.Acknowledged(" ".join((f"Remembered: {fact.scope}.", *self._strange(holder))))
+
+    def _strange(self, holder: Holder) -> Iterator[str]:
+        """Yield what a person may have mistyped: who a grant is for need not exist yet."""
+        if holder.agent != DEFAULT_AGENT and holder.agent not in self.router.config.agents:
+            yield f"But the configuration has no agent {holder.agent}."
+        if not self.people.knows(holder.principal):
+            yield f"But no account belongs to {holder.principal} (`wirken senders list`)."
 
     def _check_session(self, question: ask.ApproveGrant) -> None:
         """Raises `Refused` for a session that is none of the holder's, or takes no message any more."""

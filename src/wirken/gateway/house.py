@@ -134,7 +134,7 @@ class House:
             operations=self.operations,
             store=self.store,
             approvals=self.approvals,
-            grants=Grants(self.store, self.turns.sessions, self.log, self.clock, self.router),
+            grants=Grants(self.store, self.turns.sessions, self.log, self.clock, self.router, self.people),
             people=self.people,
             bounds=self.bounds,
             turns=self.turns,

@@ -108,6 +108,11 @@ class People:
         who = None if account is None else account.person
         return who if who is not None and who.principal == principal else None
 
+    def knows(self, principal: str) -> bool:
+        """Is this the owner, or somebody whom an admitted account belongs to?"""
+        people = (account.person for account in self.store.accounts(Standing.ADMITTED))
+        return principal == OWNER or any(one is not None and one.principal == principal for one in people)
+
     def _seen(self, account: Account, name: str) -> None:
         now, name = self.clock.now(), visible_name(name) or account.name
         if name != account.name or now - account.last_seen >= limits.TURNED_AWAY_STEP * 1000:

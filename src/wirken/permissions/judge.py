@@ -90,9 +90,9 @@ class _Judge:
         if name in rules.HIGH_RISK:
             found.asks(Tier.THREE, f"`{name}` is on the list of high-risk commands.")
         elif name in rules.DESTRUCTIVE:
-            found.asks(Tier.THREE, f"`{name}` removes or overwrites.")
+            found.asks(Tier.THREE, f"`{name}` {_LATER if name in rules.SCHEDULES else 'removes or overwrites'}.")
         elif name in rules.OPAQUE:
-            found.doubt(f"`{name}` runs another program, which cannot be read off its arguments.")
+            found.doubt(f"`{name}` {_LATER if name in rules.SCHEDULES else _OTHERS}.")
         elif not is_installed(words[0].text) and not self._own_program(words[0].text):
             return
         others = conditions.runs_others(name, words)
@@ -211,6 +211,8 @@ class _Judge:
 
 
 _PLAIN: Final = "plain"
+_OTHERS: Final = "runs another program, which cannot be read off its arguments"
+_LATER: Final = "schedules what runs later, when nobody is asked"
 _GIVEN_AWAY: Final = rules.HIGH_RISK | rules.DESTRUCTIVE | rules.SHELLS
 _VERSIONING: Final = frozenset({"git", "hg", "svn", "jj"})
 """Their work is in `.git` and its like, whatever they are told."""

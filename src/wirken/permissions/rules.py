@@ -17,6 +17,9 @@ DESTRUCTIVE: Final = frozenset(
 """Verbs that remove, overwrite or take away access; `mkfs.*` counts as `mkfs`. chmod, chown, chgrp, mv, find and
 tee are judged by their arguments (`conditions`)."""
 
+SCHEDULES: Final = frozenset("at batch crontab".split())
+"""Of these and the next, verbs that have something run later, when nobody is there to be asked."""
+
 OPAQUE: Final = frozenset(
     (
         "fish csh tcsh pwsh nu elvish xonsh expect tmux screen batch alias jobs bind compgen complete enable mapfile "

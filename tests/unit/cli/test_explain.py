@@ -76,6 +76,7 @@ def test_lines_are_explained_one_by_one_and_bad_ones_refused(tmp_path: Path) -> 
         (15, "ask", "tier3"),
     ]
     assert all(one["keys"] and one["reasons"] for one in found)
+    assert ["half of a character" in one["reasons"][0] for one in found] == [one["id"] == "surrogate" for one in found]
 
 
 def test_the_profile_comes_from_the_configuration_or_the_command_line(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.support.scripted_wings import Step, calls, says
 from wirken.cli.gateway import Gateway, connected
 from wirken.cli.output import Output
 from wirken.cli.turns import TurnView
-from wirken.config.model import ApprovalsConfig, Config
+from wirken.config.model import ApprovalsConfig, Config, PermissionsConfig
 from wirken.domain.clock import SystemClock
 from wirken.domain.conversation import Completed, TextDelta
 from wirken.domain.errors import Refused
@@ -185,3 +185,13 @@ async def test_under_json_nothing_is_printed_on_the_way(tmp_path: Path) -> None:
         summary = await at.view.turn(at.bench.message("hi"))
         assert at.stdout.getvalue() == at.stderr.getvalue() == ""
         assert summary.text == "no"
+
+
+async def test_with_four_eyes_whoever_asked_gets_no_prompt_and_is_told_who_may_answer(tmp_path: Path) -> None:
+    config = Config(approvals=ApprovalsConfig(ask_seconds=1), permissions=PermissionsConfig(four_eyes=True))
+    async with at_a_terminal(tmp_path, calls(LS), says("done"), config=config) as at:
+        await at.turn()
+        assert at.person.asked == [] and at.bench.runner.ran == []
+        told = at.stderr.getvalue()
+        assert "another owner or approver answers" in told and "`wirken stop default/terminal/c`" in told
+        assert "\n  Nobody answered in time: refused.\n" in told

@@ -300,3 +300,12 @@ async def test_the_page_may_not_watch(tmp_path: Path) -> None:
         assert at.web.link is not None
         with pytest.raises(Exception, match="may not ask"):
             await at.web.link.call(ask.WatchApprovals(), ask.ApprovalRows)
+
+
+async def test_a_grant_for_what_nobody_knows_is_stored_with_a_warning(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at, at.operator() as gateway:
+        grant = ask.ApproveGrant("nobody", "ann", TERMINAL, "shell:ls")
+        said = (await gateway.link.call(grant, ask.Acknowledged)).said
+        assert said.startswith("Remembered: 30d.")
+        assert "no agent nobody" in said and "no account belongs to ann" in said
+        assert len((await gateway.link.call(ask.ListGrants(), ask.GrantRows)).grants) == 1

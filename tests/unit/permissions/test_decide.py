@@ -281,3 +281,10 @@ def test_a_program_with_options_that_run_code_has_another_key_with_them_so_that_
     assert "any code" in " ".join(runs.reasons) and "any code" not in " ".join(packs.reasons)
     granted = decided(command("tar cf x.tar --to-command=x"), GATES, lambda key: key == "shell:tar")
     assert isinstance(granted, NeedsApproval)
+
+
+def test_what_schedules_says_so() -> None:
+    for name in ("at", "batch", "crontab"):
+        found = classify(argv(name, "now"))
+        assert found.tier is Tier.THREE
+        assert "schedules" in found.reasons[0], name

@@ -103,6 +103,8 @@ class ApprovalRow(msgspec.Struct, frozen=True, kw_only=True):
     """`<channel>/<conversation>` that is asked: where an adapter shows it. Terminals and the page show all."""
     held_until: int = 0
     """When (ms) quiet hours end that keep it from that conversation; its time runs from there."""
+    four_eyes: bool = False
+    """`principal`, who asked, may not answer."""
 
 
 class ApprovalRows(msgspec.Struct, frozen=True):
