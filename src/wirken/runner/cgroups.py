@@ -7,10 +7,12 @@ makes the group, puts the sandbox into it before its command starts, and reads w
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from wirken.runner.fences import Broken, Fence, Fences
 from wirken.runner.sandbox import Bounds
 
 V1_CONTROLLERS: Final = ("memory", "pids")
+_MYSELF: Final = 0  # cgroups(7): written to `tasks`, the thread that writes
 
 
 class BadDelegation(UsageError):
@@ -46,6 +49,9 @@ class GroupV2:
         _write_if_there(self._directory / "memory.oom.group", 1)
         _write(self._directory / "pids.max", self._bounds.processes)
 
+    def around(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()  # the memory controller has no threads of its own here
+
     def admit(self, pid: int) -> None:
         _write(self._directory / "cgroup.procs", pid)
 
@@ -66,7 +72,11 @@ class GroupV2:
 
 
 class GroupV1:
-    """Two groups of the same name, one per controller, around one command."""
+    """Two groups of the same name, one per controller, around one command.
+
+    A thread that moves itself is moved at once. Before the kernel moves a process it waits until none may be forking,
+    some 10 ms (kernel/cgroup/cgroup.c, `cgroup_procs_write_start`); so the sandbox is not moved, but born here.
+    """
 
     pause = limits.EXEC_WATCH_CGROUP
 
@@ -90,9 +100,21 @@ class GroupV1:
         _write_if_there(self._memory / "memory.memsw.limit_in_bytes", self._bounds.memory)
         _write(self._pids / "pids.max", self._bounds.processes)
 
+    @contextlib.contextmanager
+    def around(self) -> Iterator[None]:
+        """Memory that the thread itself takes is the runner's: it is charged to the process's first thread's group."""
+        try:
+            for place in (self._memory, self._pids):
+                _write(place / "tasks", _MYSELF)
+            yield
+        finally:
+            for place in (self._memory, self._pids):
+                _write(place.parent / "tasks", _MYSELF)
+
     def admit(self, pid: int) -> None:
-        _write(self._memory / "cgroup.procs", pid)
-        _write(self._pids / "cgroup.procs", pid)
+        for place in (self._memory, self._pids):
+            if pid not in _members(place):
+                raise OSError(errno.ESRCH, "the sandbox is not in its group", str(place))
 
     def broken(self) -> Broken:
         return "memory" if _field(self._memory / "memory.oom_control", "oom_kill") else ""
@@ -196,11 +218,17 @@ def _field(place: Path, name: str) -> int:
     return next((int(line.split()[1]) for line in lines if line.split()[0] == name), 0)
 
 
+def _members(directory: Path) -> list[int]:
+    return [int(pid) for pid in (directory / "cgroup.procs").read_text().split()]
+
+
 def _kill_members(directory: Path) -> None:
+    """Kill every process of a group, except ourselves: a thread of ours may have failed to leave."""
     with contextlib.suppress(FileNotFoundError):
-        for pid in (directory / "cgroup.procs").read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        for pid in _members(directory):
+            if pid != os.getpid():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def _remove(directory: Path) -> None:

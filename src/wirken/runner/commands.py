@@ -6,6 +6,7 @@ import asyncio
 import errno
 import functools
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal
 
 from wirken.domain import limits
@@ -43,6 +44,9 @@ class Commands:
         self._egress = egress
         self._places = asyncio.Semaphore(limits.EXEC_PARALLEL)
         self._stop = asyncio.Event()
+        # One thread that lives as long as we do: bubblewrap is told to end with the thread that started it (prctl(2),
+        # PR_SET_PDEATHSIG).
+        self._starter = ThreadPoolExecutor(1, "starter")
 
     @property
     def limits_held_by(self) -> str:
@@ -76,11 +80,11 @@ class Commands:
             try:
                 tree = Tree(options, command.argv, command.stdin, drain.write_end, self._program)
             except OSError as error:
-                if error.errno == errno.E2BIG:
-                    return Finished(NOT_EXECUTABLE, "", Kept("The command is too long to be started.", 0), 0.0)
-                raise SandboxUnavailable(f"bubblewrap could not be started: {error.strerror}.") from error
-            drain.begin()
+                raise _not_started(error) from error
             try:
+                if not await uninterrupted(self._started(tree, fence)):
+                    return Finished(NOT_EXECUTABLE, "", Kept("The command is too long to be started.", 0), 0.0)
+                drain.begin()
                 code, ended_by, seconds = await self._to_its_end(tree, fence, command)
             finally:
                 await uninterrupted(_cleared(tree, fence))
@@ -91,8 +95,18 @@ class Commands:
             code = exec_failure(kept.text)
         return Finished(code, ended_by, kept, seconds)
 
+    async def _started(self, tree: Tree, fence: Fence) -> bool:
+        """Start bubblewrap behind the fence; False where the command is too long for the kernel."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._starter, _start, tree, fence)
+        except OSError as error:
+            if error.errno == errno.E2BIG:
+                return False
+            raise _not_started(error) from error
+        return True
+
     async def _to_its_end(self, tree: Tree, fence: Fence, command: Command) -> tuple[int | None, EndedBy, float]:
-        """Put the limits around the held sandbox, and its way out if it has one; then let the command go."""
+        """See the held sandbox within its limits, and give it its way out if it has one; then let the command go."""
         try:
             first = await tree.held()
             fence.admit(first)
@@ -144,10 +158,20 @@ async def _first_end(
             return "time"
 
 
+def _start(tree: Tree, fence: Fence) -> None:
+    with fence.around():
+        tree.start()
+
+
+def _not_started(error: OSError) -> SandboxUnavailable:
+    return SandboxUnavailable(f"bubblewrap could not be started: {error.strerror}.")
+
+
 async def _cleared(tree: Tree, fence: Fence) -> None:
+    """Leave nothing of the sandbox; the fence holds bubblewrap, too, whose turn is after its child's (`Tree.clear`)."""
     tree.kill()
-    fence.kill()
     await tree.clear()
+    fence.kill()
 
 
 def exec_failure(said: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol, TypeAlias
 
 Broken: TypeAlias = Literal["", "memory", "processes"]
@@ -15,8 +16,18 @@ class Fence(Protocol):
         """Seconds to wait between two questions for `broken`."""
         ...
 
+    def around(self) -> AbstractContextManager[None]:
+        """Hold the calling thread, and it alone, behind the fence, so that what it starts meanwhile is born there.
+
+        Where the kernel has no such thing it does nothing, and `admit` does it all. Raises `OSError`.
+        """
+        ...
+
     def admit(self, pid: int) -> None:
-        """Put the sandbox's first process behind the fence; its command has not started. Raises `OSError`."""
+        """Return once the sandbox's first process is behind the fence; its command has not started.
+
+        Raises `OSError` where it is not: the command must not start then.
+        """
         ...
 
     def broken(self) -> Broken:

@@ -36,7 +36,7 @@ class _Status(msgspec.Struct, rename="kebab"):
 
 
 class Tree:
-    """A started bubblewrap and what hangs below it."""
+    """A bubblewrap and what hangs below it."""
 
     def __init__(
         self,
@@ -46,38 +46,46 @@ class Tree:
         output: int,
         program: bytes,
     ) -> None:
-        """Start bubblewrap, and with it `argv` byte for byte. Raises `OSError`.
+        """Make what bubblewrap will inherit; `start` runs `argv` byte for byte in it. Raises `OSError`.
 
         It reads from `stdin`, and both outputs go to the descriptor `output`. The options travel in a file: a command
         can read bubblewrap's command line, and with it the host's paths.
         """
+        self._argv = argv
+        self._stdin = stdin
+        self._output = output
+        self._bwrap: subprocess.Popen[bytes] | None = None
         self._status, status = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         gate, self._gate = os.pipe2(os.O_CLOEXEC)
-        given = [status, gate]
+        self._given = [status, gate]
         self._first = -1
         self._report = b""
         self._watched = -1
         try:
-            given.append(_file_of(program))
-            words = options(Descriptors(*given))
-            given.append(_file_of(b"".join(os.fsencode(word) + b"\0" for word in words)))
-            self._bwrap = subprocess.Popen(
-                ["bwrap", "--args", str(given[-1]), "--", *argv],
-                executable="/usr/bin/bwrap",
-                env=ENVIRONMENT,
-                cwd="/",
-                stdin=stdin,
-                stdout=output,
-                stderr=output,
-                pass_fds=given,
-            )
-            self._watched = os.pidfd_open(self._bwrap.pid)
+            self._given.append(_file_of(program))
+            words = options(Descriptors(*self._given))
+            self._given.append(_file_of(b"".join(os.fsencode(word) + b"\0" for word in words)))
         except OSError:
             self.close()
             raise
-        finally:
-            for handle in given:
-                os.close(handle)
+
+    def start(self) -> None:
+        """Start bubblewrap, which ends at the latest with the thread that calls this. Raises `OSError`.
+
+        `clear` has to be called afterwards, whether it was started or not.
+        """
+        self._bwrap = subprocess.Popen(
+            ["bwrap", "--args", str(self._given[-1]), "--", *self._argv],
+            executable="/usr/bin/bwrap",
+            env=ENVIRONMENT,
+            cwd="/",
+            stdin=self._stdin,
+            stdout=self._output,
+            stderr=self._output,
+            pass_fds=self._given,
+        )
+        self._close_given()
+        self._watched = os.pidfd_open(self._bwrap.pid)
 
     async def held(self) -> int:
         """Wait until the sandbox's first process exists and return its pid. Raises `NotStarted`."""
@@ -131,10 +139,12 @@ class Tree:
                 signal.pidfd_send_signal(self._first, signal.SIGKILL)
 
     async def clear(self) -> None:
-        """Kill what is left and return once the kernel has cleared it away.
+        """Kill what is left and return once the kernel has cleared it away; at once if nothing was started.
 
         A sandbox that is still being built is waited for: bubblewrap killed earlier could leave its child.
         """
+        if self._bwrap is None:
+            return
         with contextlib.suppress(NotStarted, ProcessLookupError, TimeoutError):
             async with asyncio.timeout(limits.EXEC_SETUP):
                 await self.held()
@@ -143,15 +153,21 @@ class Tree:
             async with asyncio.timeout(limits.EXEC_CLEAR):
                 if self._first >= 0:
                     await _readable(self._first)
-                await _readable(self._watched)
+                if self._watched >= 0:
+                    await _readable(self._watched)
         self._bwrap.kill()
         self._bwrap.wait()
 
     def close(self) -> None:
         """Close the descriptors; the tree is cleared."""
+        self._close_given()
         for handle in (self._status, self._gate, self._first, self._watched):
             if handle >= 0:
                 os.close(handle)
+
+    def _close_given(self) -> None:
+        while self._given:
+            os.close(self._given.pop())
 
     def _lines(self) -> list[_Status]:
         whole = self._report[: self._report.rfind(b"\n") + 1]

@@ -10,6 +10,7 @@ import contextlib
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -42,6 +43,9 @@ class WatchedTree:
         self._bounds = bounds
         self._own_count = own_count
         self._first = 0
+
+    def around(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def admit(self, pid: int) -> None:
         self._first = pid

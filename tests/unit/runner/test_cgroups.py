@@ -71,11 +71,40 @@ def test_v1_limits_memory_together_with_swap(tmp_path: Path) -> None:
     pids = directory(tmp_path / "p", pids__max="", cgroup__procs="")
     group = GroupV1(memory, pids, Bounds())
     group.limit()
-    group.admit(12)
     both = str(limits.EXEC_MEMORY)
     assert [(memory / f"memory.{name}limit_in_bytes").read_text() for name in ("", "memsw.")] == [both, both]
-    assert [(place / "cgroup.procs").read_text() for place in (memory, pids)] == ["12", "12"]
     assert (pids / "pids.max").read_text() == str(limits.EXEC_PROCESSES)
+
+
+def test_v1_puts_the_thread_itself_in_and_takes_it_out_whatever_happens(tmp_path: Path) -> None:
+    base = [directory(tmp_path / name, tasks="") for name in ("m", "p")]
+    inner = [directory(place / "c", tasks="") for place in base]
+    with pytest.raises(InterruptedError), GroupV1(inner[0], inner[1], Bounds()).around():
+        assert [(place / "tasks").read_text() for place in (*base, *inner)] == ["", "", "0", "0"]
+        raise InterruptedError
+    assert [(place / "tasks").read_text() for place in base] == ["0", "0"]
+
+
+def test_v1_takes_the_thread_out_where_only_one_group_could_be_entered(tmp_path: Path) -> None:
+    base = [directory(tmp_path / name, tasks="") for name in ("m", "p")]
+    inner = [directory(base[0] / "c", tasks=""), directory(base[1] / "c")]
+    with pytest.raises(FileNotFoundError), GroupV1(inner[0], inner[1], Bounds()).around():
+        pytest.fail("nothing may be started here")
+    assert [(place / "tasks").read_text() for place in base] == ["0", "0"]
+
+
+@pytest.mark.parametrize(("memory", "pids"), [("12\n13\n", "13\n"), ("13\n", "12\n"), ("", ""), ("120\n", "12\n")])
+def test_v1_admits_only_what_both_groups_hold(tmp_path: Path, memory: str, pids: str) -> None:
+    places = [directory(tmp_path / "m", cgroup__procs=memory), directory(tmp_path / "p", cgroup__procs=pids)]
+    with pytest.raises(ProcessLookupError):
+        GroupV1(places[0], places[1], Bounds()).admit(12)
+    for place in places:
+        (place / "cgroup.procs").write_text("11\n12\n")
+    GroupV1(places[0], places[1], Bounds()).admit(12)
+
+
+def test_the_runner_never_kills_itself(tmp_path: Path) -> None:
+    GroupV1(tmp_path / "none", directory(tmp_path / "p", cgroup__procs=f"{os.getpid()}\n"), Bounds()).kill()
 
 
 def test_v1_reads_what_the_kernel_did(tmp_path: Path) -> None:
