@@ -17,7 +17,7 @@ from wirken.cli.plans import roots
 from wirken.config.load import ConfigMissing, load
 from wirken.config.model import Config
 from wirken.config.paths import Paths, data_dir
-from wirken.config.programs import Installed
+from wirken.config.programs import Installed, Looked
 from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Place, Tier
 from wirken.domain.errors import UsageError, WirkenError
 from wirken.domain.ids import (
@@ -73,7 +73,7 @@ class Explainer:
         self._config = config
         self._profile = profile
         self._paths = paths
-        self._programs = Installed()
+        self._programs = Looked(Installed())
         self._tools = catalogue() | tools_of(skills_in(paths.skills_dir))[0]
         self._questions = msgspec.json.Decoder(Question)
 

@@ -43,3 +43,17 @@ class Installed:
                 continue
             return path.removeprefix(self._root)
         return None
+
+
+class Looked:
+    """The machine's programs as they were when each was first asked for: for one run over many calls, and no longer."""
+
+    def __init__(self, programs: Installed) -> None:
+        self._programs = programs
+        self._seen: dict[str, str | None] = {}
+
+    def real(self, word: str) -> str | None:
+        """See `Installed.real`."""
+        if word not in self._seen:
+            self._seen[word] = self._programs.real(word)
+        return self._seen[word]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirken.config.programs import Installed
+from wirken.config.programs import Installed, Looked
 
 
 @pytest.fixture
@@ -51,3 +51,12 @@ def test_any_word_has_an_answer_on_this_machine(word: str) -> None:
 
 def test_this_machine_has_a_shell() -> None:
     assert Installed().real("sh") is not None
+
+
+def test_within_one_run_a_program_is_looked_up_once(machine: Installed, tmp_path: Path) -> None:
+    looked = Looked(machine)
+    assert [looked.real(name) for name in ("fetch", "nobody")] == ["/usr/bin/curl", None]
+    (tmp_path / "usr/bin/fetch").unlink()
+    (tmp_path / "usr/bin/nobody").touch()
+    assert [looked.real(name) for name in ("fetch", "nobody")] == ["/usr/bin/curl", None]
+    assert [machine.real(name) for name in ("fetch", "nobody")] == [None, "/usr/bin/nobody"]

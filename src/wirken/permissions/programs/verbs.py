@@ -80,9 +80,8 @@ def _stem(name: str) -> str:
 def behind(word: str, programs: Programs) -> str:
     """Return the name of the program that a word's links lead to; the word's own where nothing else is known."""
     real = programs.real(word)
-    if real is None or verb(real) in MULTICALL:
-        return verb(word)
-    return verb(real)
+    name = "" if real is None else verb(real)
+    return verb(word) if real is None or name in MULTICALL else name
 
 
 def is_installed(word: str) -> bool:
