@@ -105,6 +105,27 @@ def test_a_command_whose_writing_was_allowed_writes(up: Spine, land: Path) -> No
     assert path.read_text() == "mine"
 
 
+def test_what_steers_in_a_folder_whose_writing_was_allowed_is_left_alone(up: Spine, land: Path) -> None:
+    folder = land / "open" / "project"
+    for path in (folder, folder / ".git", folder / ".git" / "hooks"):
+        owned(path)
+    (folder / "AGENTS.md").write_text("old\n")
+    (folder / "AGENTS.md").chmod(0o666)
+    evil = f"echo bad > {folder}/.git/hooks/pre-commit; echo bad > {folder}/AGENTS.md; echo bad > {folder}/.envrc; true"
+    at = Terminal(
+        [*WIRKEN, "ask", "-m", f"write: b <<< {evil}\nrun: cp b {folder}/ && sh b", "--session", "steer"],
+        environment(up.data),
+    )
+    at.see(f"can read and write: {folder}")
+    at.see("Allow? ")
+    at.type("y\n")
+    assert at.end() == 0
+    assert (folder / "b").exists(), "what was allowed is done"
+    assert (folder / "AGENTS.md").read_text() == "old\n"
+    assert list((folder / ".git" / "hooks").iterdir()) == []
+    assert f"own tools: {folder}/.envrc]" in results(up, "steer")[-1].output
+
+
 def test_a_link_that_was_put_in_its_place_is_not_followed(up: Spine, land: Path) -> None:
     path = land / "open" / "swapped"
     path.symlink_to(up.paths.vault_dir / "vault.db")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -86,6 +87,15 @@ def prepare(directory: Path, host: Path) -> HostRoot:
     return HostRoot(etc, tuple(top), authorities, masks(host / "proc", directory / "nothing"))
 
 
+def left_alone(command: Command) -> Iterator[tuple[str, str]]:
+    """Yield what the command must leave alone, each with its place in the sandbox: to be mounted last, read-only."""
+    for source, place, seen in (
+        (command.workspace, WORKSPACE, command.kept),
+        *((one, one, it) for one, it in command.beside),
+    ):
+        yield from ((f"{source}/{path}", f"{place}/{path}") for path in mountable(seen))
+
+
 def options(root: HostRoot, bounds: Bounds, command: Command, inherited: Descriptors) -> list[str]:
     """Return bubblewrap's options: everything before the command itself.
 
@@ -104,10 +114,10 @@ def options(root: HostRoot, bounds: Bounds, command: Command, inherited: Descrip
         *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108  # made here
         *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108  # made here
         *(("--bind", command.workspace, WORKSPACE) if command.workspace else ()),
-        *(text for path in mountable(command.kept) for text in _over_itself(command.workspace, path)),
         *(text for source, place in shown_at(command.read_only) for text in ("--ro-bind", source, place)),
         *(_granted(root.certificates) if command.network is not None else ()),
         *(text for one in command.outside for text in (_bind(one), one.path, one.path)),
+        *(text for source, place in left_alone(command) for text in ("--ro-bind", source, place)),
         *("--remount-ro", "/", "--chdir", WORKSPACE if command.workspace else "/"),
         *("--json-status-fd", str(inherited.status), "--block-fd", str(inherited.gate)),
         *("--seccomp", str(inherited.filter)),
@@ -118,10 +128,6 @@ def _granted(authorities: Certificates) -> tuple[str, ...]:
     shown = (("--ro-bind", source, place) for source, place in authorities.folders)
     variables = (("--setenv", name, value) for name, value in environment(authorities).items())
     return tuple(word for option in (*shown, *variables) for word in option)
-
-
-def _over_itself(workspace: str, path: str) -> tuple[str, str, str]:
-    return ("--ro-bind", f"{workspace}/{path}", f"{WORKSPACE}/{path}")
 
 
 def _bind(one: Outside) -> str:

@@ -112,7 +112,8 @@ class Commands:
             fence.admit(first)
             for which, value in _EACH:
                 lower(first, which, value)
-            await guard.settled(f"/proc/{first}/root{bubblewrap.WORKSPACE}", command.kept, tree.over)
+            for place, seen in ((bubblewrap.WORKSPACE, command.kept), *command.beside):
+                await guard.settled(f"/proc/{first}/root{place}", seen, tree.over)
         except NotStarted:
             return None, "", 0.0
         except OSError as error:

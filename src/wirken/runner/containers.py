@@ -8,10 +8,9 @@ import msgspec
 
 from wirken.domain import limits
 from wirken.domain.shown import shown_at
-from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE
+from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE, left_alone
 from wirken.runner.owner import INSTALLATION, RUNNER, START, Owner
 from wirken.runner.sandbox import Bounds, Command
-from wirken.runner.steering import mountable
 
 _JOINED: Final = ("/bin/sh", "-c", 'exec "$@" 2>&1', "sh")
 
@@ -168,8 +167,8 @@ def _ulimits(identity: Identity) -> tuple[tuple[str, int], ...]:
 def _mounts(command: Command) -> list[dict[str, object]]:
     wanted = [(command.workspace, WORKSPACE, True)]
     wanted += [(folder, place, False) for folder, place in shown_at(command.read_only)]
-    wanted += [(f"{command.workspace}/{path}", f"{WORKSPACE}/{path}", False) for path in mountable(command.kept)]
     wanted += [(one.path, one.path, one.writable) for one in command.outside]
+    wanted += [(source, place, False) for source, place in left_alone(command)]
     return [
         {
             "Type": "bind",

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from wirken.domain import limits
 from wirken.domain.actions import SandboxKind
@@ -44,9 +45,12 @@ class Guarded:
             if command.steering:
                 return await self._sandbox.run(command)
             seen = await self._look(command.workspace)
+            beside = await asyncio.to_thread(_beside, command)
             with self._holding(command.workspace, seen):
-                finished = await self._sandbox.run(command._replace(kept=seen))
-            return finished._replace(told=await asyncio.to_thread(_told, command.workspace, seen))
+                finished = await self._sandbox.run(command._replace(kept=seen, beside=beside))
+            looks = (("", command.workspace, seen), *((f"{folder}/", folder, it) for folder, it in beside))
+            told = [await asyncio.to_thread(_told, *look) for look in looks]
+            return finished._replace(told="\n".join(filter(None, told)))
 
     async def _look(self, workspace: str) -> Steering:
         for _ in range(limits.RESOLVE_RETRIES):
@@ -84,10 +88,23 @@ async def settled(root: str, seen: Steering, over: Callable[[], bool]) -> None:
         await asyncio.sleep(limits.EXEC_SETTLE)
 
 
-def _told(workspace: str, before: Steering) -> str:
-    """Return what a person should know after a command: which files that steer are new."""
+def _beside(command: Command) -> tuple[tuple[str, Steering], ...]:
+    """Return what steers in each folder outside that a command may write. Raises `Unguarded`."""
+    found = []
+    for one in command.outside:
+        if one.writable and Path(one.path).is_dir():
+            found.append((one.path, steering.found(one.path)))
+    return tuple(found)
+
+
+def _told(named: str, folder: str, before: Steering) -> str:
+    """Return what a person should know after a command: which files that steer are new, and which are not seen now."""
     try:
-        return steering.told(steering.appeared(before, steering.found(workspace)))
+        after = steering.found(folder)
+        return steering.told(
+            [named + path for path in steering.appeared(before, after)],
+            [named + path for path in steering.gone(before, after)],
+        )
     except (Unguarded, OSError) as error:
         return f"[whether it left files that steer tools is not known: {error}]"
 

@@ -66,6 +66,8 @@ class Command(NamedTuple):
     """May write files that steer the agent or the person's own tools."""
     kept: Steering = MappingProxyType({})
     """What it must leave alone, where it may not."""
+    beside: tuple[tuple[str, Steering], ...] = ()
+    """The same for each folder outside that it may write."""
 
 
 class Finished(NamedTuple):

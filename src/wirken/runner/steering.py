@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from wirken.domain import limits
@@ -23,6 +23,10 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _LOOK: Final = os.O_PATH | os.O_NOFOLLOW
 _OTHERS: Final = frozenset({"node_modules", "site-packages"})
 """Folders of other people's packages: large, full of such names, and no tool looks for its settings there."""
+
+_REPOSITORY: Final = frozenset({"HEAD", "objects", "refs"})
+"""What makes git take a folder of any name for a repository (gitrepository-layout(5)), settings included."""
+_OF_A_REPOSITORY: Final = frozenset({"HEAD", "commondir", "config", "config.worktree", "hooks"})
 
 
 class State(NamedTuple):
@@ -86,13 +90,29 @@ def appeared(before: Steering, after: Steering) -> tuple[str, ...]:
     return tuple(path for path, state in sorted(after.items()) if before.get(path) != state)
 
 
-def told(paths: tuple[str, ...]) -> str:
-    """Return one line for the answer about what appeared; empty for nothing."""
-    if not paths:
-        return ""
-    names = ", ".join(shown(path) for path in paths[: limits.STEERING_TOLD])
+def gone(before: Steering, after: Steering) -> tuple[str, ...]:
+    """Return the paths of what is nowhere any more. No command can remove what it must leave alone, but it can move
+    a folder around it to where nobody looks."""
+    there = {(state.device, state.inode) for state in after.values()}
+    return tuple(
+        path
+        for path, state in sorted(before.items())
+        if (state.device, state.inode) not in there and path not in after and not stat.S_ISLNK(state.mode)
+    )
+
+
+def told(new: Sequence[str], lost: Sequence[str] = ()) -> str:
+    """Return what the answer says of what appeared and what is gone, a line each; empty for nothing."""
+    lines = (
+        ("new or changed while it ran, and able to steer the agent or the person's own tools", new),
+        ("moved out of sight or removed while it ran, so that the next command could change it", lost),
+    )
+    return "\n".join(f"[{said}: {_names(paths)}]" for said, paths in lines if paths)
+
+
+def _names(paths: Sequence[str]) -> str:
     more = f" and {len(paths) - limits.STEERING_TOLD} more" if len(paths) > limits.STEERING_TOLD else ""
-    return f"[new or changed while it ran, and able to steer the agent or the person's own tools: {names}{more}]"
+    return ", ".join(shown(path) for path in paths[: limits.STEERING_TOLD]) + more
 
 
 def _named(root: int, most: int) -> Iterator[str]:
@@ -101,7 +121,11 @@ def _named(root: int, most: int) -> Iterator[str]:
     looked = 0
     while waiting:
         folder = waiting.popleft()
+        if len(os.fsencode(folder)) > limits.STEERING_PATH:
+            raise Unguarded("The workspace holds folders that are nested too deep to be looked at.")
+        names = set()
         for entry in _listed(root, folder):
+            names.add(entry.name)
             looked += 1
             if looked > most:
                 raise Unguarded(f"The workspace has more than {most} files to look at.")
@@ -110,6 +134,8 @@ def _named(root: int, most: int) -> Iterator[str]:
                 yield path
             elif entry.name not in _OTHERS and entry.is_dir(follow_symlinks=False):
                 waiting.append(path)
+        if names >= _REPOSITORY:
+            yield from (f"{folder}/{name}" if folder else name for name in sorted(names & _OF_A_REPOSITORY))
 
 
 def _listed(root: int, folder: str) -> Iterator[os.DirEntry[str]]:

@@ -61,6 +61,15 @@ def test_what_steers_is_mounted_read_only_over_itself_after_the_workspace() -> N
     assert words[-2:] == ["--seccomp", "9"]
 
 
+def test_what_steers_in_a_folder_outside_is_mounted_over_itself_after_it() -> None:
+    beside = (("/data/b", {".git": State(1, 2, 0, 0, 0o40755)}),)
+    given = (Outside("/data/b", writable=True),)
+    words = options(ROOT, Bounds(), Command(("true",), "/w", outside=given, beside=beside), Descriptors(7, 8, 9))
+    at = words.index("/data/b/.git")
+    assert words[at - 1 : at + 2] == ["--ro-bind", "/data/b/.git", "/data/b/.git"]
+    assert words.index("/data/b") < at < words.index("--remount-ro", at)
+
+
 def test_read_only_folders_are_numbered_so_that_equal_names_differ() -> None:
     assert shown_at(("/a/docs", "/b/docs", "/")) == (
         ("/a/docs", "/readonly/1-docs"),

@@ -82,6 +82,56 @@ def test_new_changed_and_replaced_ones_are_told_and_untouched_ones_are_not(tmp_p
     assert "\x1b" not in steering.told(now) and "SOUL.md, USER.md, sub/" in steering.told(now)
 
 
+def test_what_was_moved_to_where_nobody_looks_is_told(tmp_path: Path) -> None:
+    for path in ("sub/.git/config", "moved/.envrc", "AGENTS.md"):
+        write(tmp_path / path)
+    before = steering.found(str(tmp_path))
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "sub").rename(tmp_path / "node_modules/sub")
+    (tmp_path / "moved").rename(tmp_path / "elsewhere")
+    after = steering.found(str(tmp_path))
+    assert steering.gone(before, after) == ("sub/.git",)
+    assert steering.told((), steering.gone(before, after)).endswith("could change it: sub/.git]")
+    assert steering.told(("a",), ("b",)).count("\n") == 1
+
+
+def test_a_folder_beyond_the_longest_path_is_not_passed_over(tmp_path: Path) -> None:
+    """A command makes such folders step by step, and would change what lies in them."""
+    here = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for name in ("d" * 255,) * 15:
+            os.mkdir(name, dir_fd=here)
+            above, here = here, os.open(name, os.O_RDONLY, dir_fd=here)
+            os.close(above)
+        assert steering.found(str(tmp_path)) == {}, "15 * 255 bytes and 14 slashes are 3839"
+        os.mkdir(".git", dir_fd=here)
+        assert len(steering.found(str(tmp_path))) == 1
+        os.mkdir("e", dir_fd=here)
+        with pytest.raises(Unguarded, match="too deep"):
+            steering.found(str(tmp_path))
+    finally:
+        os.close(here)
+
+
+def test_what_git_would_obey_in_a_bare_repository_is_seen_whatever_its_name(tmp_path: Path) -> None:
+    for path in (
+        "HEAD",
+        "config",
+        "hooks/x",
+        "objects/x",
+        "refs/x",
+        "plain/HEAD",
+        "plain/config",
+        "sub/HEAD",
+        "sub/refs/x",
+    ):
+        write(tmp_path / path)
+    assert set(steering.found(str(tmp_path))) == {"HEAD", "config", "hooks"}
+    write(tmp_path / "sub/objects")
+    write(tmp_path / "sub/commondir")
+    assert {"sub/HEAD", "sub/commondir"} < set(steering.found(str(tmp_path)))
+
+
 def test_a_long_list_is_cut() -> None:
     names = tuple(map(str, range(limits.STEERING_TOLD + 3)))
     assert steering.told(names).endswith("8, 9 and 3 more]")
