@@ -63,7 +63,8 @@ def delegate(pid: int, uid: int, gid: int, root: Path = ROOT) -> Delegation:
     Returns `NOTHING` where no hierarchy can be written; what was made halfway is removed. On cgroup v2 the
     supervisor itself is moved. `root` is the machine's root directory.
     """
-    found = {mounted.controller: mounted.own for mounted in hierarchies(root)}
+    # The first mount is the machine's own; a later one (a chroot's, a container's) may go away while we run.
+    found = {mounted.controller: mounted.own for mounted in reversed(hierarchies(root))}
     name = f"{_PREFIX}{pid}"
     with contextlib.suppress(OSError):
         if "v2" in found:

@@ -65,6 +65,20 @@ def test_v1_gives_one_directory_per_controller(tmp_path: Path) -> None:
     assert not memory.exists() and not pids.exists()
 
 
+def test_a_hierarchy_that_is_mounted_once_more_elsewhere_is_used_where_the_machine_has_it(tmp_path: Path) -> None:
+    """A chroot with a /sys of its own, say: it is unmounted some day, and no command could run any more."""
+    base = two_hierarchies(tmp_path)
+    listing = tmp_path / "proc/self/mountinfo"
+    listing.write_text(listing.read_text() + listing.read_text().replace("/sys/fs/cgroup", "/srv/chroot/sys/fs/cgroup"))
+    for place in ("memory/box/1", "pids", "cpu"):
+        (tmp_path / "srv/chroot/sys/fs/cgroup" / place).mkdir(parents=True)
+    given = delegate.delegate(17, *OURS, tmp_path)
+    assert [place for _, place in given.directories] == [
+        str(base / "memory/box/1/wirken-17"),
+        str(base / "pids/wirken-17"),
+    ]
+
+
 def test_v1_with_one_controller_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     base = two_hierarchies(tmp_path)
     (base / "pids/wirken-17").write_text("in the way")
