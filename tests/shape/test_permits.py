@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "wirken"
 REVEALED = {
     "cli/credentials.py": 2,  # what a person typed or a file holds, on its way to the vault
     "cli/keys.py": 4,  # passphrases on their way to the vault
-    "cli/vaults.py": 1,  # the passphrase of `unlock`, likewise
+    "cli/unsealing.py": 1,  # the passphrase of `unlock`, likewise
     "ipc/handshake.py": 2,  # the process's own seed: its public key, and signing
     "outbound/http.py": 1,  # the key of one request, into its header
     "outbound/performing.py": 1,  # a bound credential or a search engine's key, into its header

@@ -261,7 +261,7 @@ def _pause() -> bool:
 
 def _open_vault(paths: Paths, given_up: Callable[[], bool]) -> None:
     """Open the vault if it is sealed. `given_up` waits a moment; True once the supervisor has said something."""
-    from wirken.cli import vaults
+    from wirken.cli import unsealing
     from wirken.ipc.vault_client import VaultClient
     from wirken.ipc.vault_wire import VaultLost
 
@@ -274,7 +274,7 @@ def _open_vault(paths: Paths, given_up: Callable[[], bool]) -> None:
                 raise
             continue
         try:
-            vaults.unseal(client, paths)
+            unsealing.unseal(client, paths)
         finally:
             client.close()
         return

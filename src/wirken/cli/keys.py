@@ -10,7 +10,7 @@ from typing import Final
 import click
 import msgspec
 
-from wirken.cli import daemon, prompting, strength, vaults
+from wirken.cli import daemon, prompting, strength, unsealing, vaults
 from wirken.cli.discreet import Discreet
 from wirken.cli.output import Line, Output, Style, Styled
 from wirken.config.paths import Paths, data_dir
@@ -114,9 +114,9 @@ def _open(vault: VaultClient, paths: Paths, before: str, given: Passphrases) -> 
     if report.protection != before:
         raise MovedMeanwhile(f"The key is kept by: {report.protection}, no longer by: {before}.")
     if report.sealed and before == "passphrase":
-        vaults.unlock(vault, Secret(given.current.reveal()))
+        unsealing.unlock(vault, Secret(given.current.reveal()))
     elif report.sealed:
-        vaults.unseal(vault, paths)
+        unsealing.unseal(vault, paths)
 
 
 def _protect(vault: VaultClient, way: str, given: Passphrases) -> str:

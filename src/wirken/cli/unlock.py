@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from wirken.cli import daemon, prompting, vaults
+from wirken.cli import daemon, prompting, unsealing
 from wirken.cli.discreet import Discreet
 from wirken.cli.output import Output
 from wirken.config.paths import Paths, data_dir
@@ -41,10 +41,10 @@ def command(stdin: bool, as_json: bool) -> int:
         if not report.sealed:
             was = False
         elif stdin and report.protection == "passphrase":
-            vaults.unlock(client, prompting.piped(limits.PASSPHRASE))
+            unsealing.unlock(client, prompting.piped(limits.PASSPHRASE))
             was = True
         else:
-            was = vaults.unseal(client, paths)
+            was = unsealing.unseal(client, paths)
     finally:
         client.close()
     waiting = _until_ready(paths)

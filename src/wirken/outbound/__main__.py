@@ -17,9 +17,8 @@ from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.wing import options, stay_dialled
 from wirken.outbound.completions import Completions
 from wirken.outbound.endpoint import ports
-from wirken.outbound.fetching import lazily
 from wirken.outbound.judging import GatewayJudge
-from wirken.outbound.performing import Performing
+from wirken.outbound.performing import Performing, lazily
 from wirken.outbound.relay_server import Relay, listeners
 from wirken.outbound.resolve import Resolver, SystemLookup, is_own
 from wirken.outbound.server import OutboundPeer, VaultCredentials

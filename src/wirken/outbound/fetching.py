@@ -46,10 +46,3 @@ class Answer:
 
 Fetch: TypeAlias = Callable[[Wanted], Awaitable[Answer]]
 """Makes one request. Raises `FetchFailed`."""
-
-
-async def lazily(wanted: Wanted) -> Answer:
-    """Load the HTTP library at the first request, and make it."""
-    from wirken.outbound.fetch import fetch
-
-    return await fetch(wanted)

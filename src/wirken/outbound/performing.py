@@ -186,3 +186,10 @@ def _value(form: str, secret: Secret, name: str) -> bytes:
 
 def _sentence(error: WirkenError) -> str:
     return f"{error} {error.advice}".rstrip()
+
+
+async def lazily(wanted: Wanted) -> Answer:
+    """Load the HTTP library at the first request, and make it."""
+    from wirken.outbound.fetch import fetch
+
+    return await fetch(wanted)
