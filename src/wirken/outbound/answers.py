@@ -9,6 +9,7 @@ from typing import Final
 from wirken.domain import request_limits
 from wirken.domain.text import brief, clean, clip
 from wirken.outbound.fetching import Answer
+from wirken.outbound.scrub import Scrubber
 
 _SHOWN: Final = ("content-type", "content-length", "location", "last-modified", "etag", "retry-after", "link", "date")
 _HEADER: Final = 1024
@@ -16,20 +17,28 @@ _HEADER: Final = 1024
 _CHARSET: Final = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9._-]{1,40})", re.IGNORECASE)
 
 
-def readable(answer: Answer) -> str:
-    """Return an answer as text; what is left out is said."""
-    head = [f"HTTP {answer.status} {brief(answer.reason, 64)}".rstrip()]
-    head += [f"{name}: {brief(answer.headers[name], _HEADER)}" for name in _SHOWN if name in answer.headers]
-    return "\n".join(["\n".join(head), "", _body(answer)]).rstrip("\n")
+def readable(answer: Answer, scrubber: Scrubber) -> str:
+    """Return an answer as text; what is left out is said.
+
+    Secrets are taken out before anything is cut: half of one would not be known for what it is.
+    """
+    head = [f"HTTP {answer.status} {brief(scrubber.clean(answer.reason), 64)}".rstrip()]
+    head += [
+        f"{name}: {brief(scrubber.clean(answer.headers[name]), _HEADER)}" for name in _SHOWN if name in answer.headers
+    ]
+    return "\n".join(["\n".join(head), "", _body(answer, scrubber)]).rstrip("\n")
 
 
-def _body(answer: Answer) -> str:
+def _body(answer: Answer, scrubber: Scrubber) -> str:
     packed = answer.headers.get("content-encoding", "identity").lower()
     if packed not in ("", "identity"):
         return f"[the body is compressed ({brief(packed, 32)}) although that was not asked for; not shown]"
     if b"\0" in answer.body[: 64 * 1024]:
         return f"[a body of {_size(answer)} bytes that is not text; not shown]"
-    text, cut = clip(clean(answer.body.decode(_charset(answer), "replace")), request_limits.RESPONSE_SHOWN)
+    whole = scrubber.clean(clean(answer.body.decode(_charset(answer), "replace")))
+    if answer.cut:
+        whole = whole[: scrubber.hold_from(whole)]
+    text, cut = clip(whole, request_limits.RESPONSE_SHOWN)
     if answer.cut:
         return f"{text}\n[… the body is longer than {request_limits.RESPONSE_BODY} bytes; the rest is left out …]"
     return f"{text}\n[… {cut} more bytes are left out …]" if cut else text

@@ -152,7 +152,8 @@ class Performing:
             path = where.path + asked.path
             wanted = Wanted(asked.method, where.scheme, where.host, where.port, path, fields, asked.body)
             answer = await attempts.made(wanted, lambda: leads(where, self._resolver))
-            found = search.hits(engine.kind, answer.status, answer.body, count)
+            body = scrubber.clean(answer.body.decode("utf-8", "replace")).encode()  # hits are cut to a length
+            found = search.hits(engine.kind, answer.status, body, count)
             return scrubber.clean(search.shown(found))
 
 
@@ -172,7 +173,7 @@ def _ran(answer: Answer, scrubber: Scrubber, wanted: Target, further: Target | N
         notes.append(f"[after {followed} redirects, from {wanted.url}]")
     if further is not None:
         notes.append(f"[not followed: {further.url}; ask for it by a request of its own]")
-    text = scrubber.clean("\n".join([readable(answer), *notes]))
+    text = scrubber.clean("\n".join([readable(answer, scrubber), *notes]))
     return Ran(outcome="ok" if answer.status < 400 else "failed", output=text, place=HERE)
 
 

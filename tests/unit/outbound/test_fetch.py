@@ -17,6 +17,7 @@ from wirken.domain import request_limits
 from wirken.outbound.answers import readable
 from wirken.outbound.fetch import fetch
 from wirken.outbound.fetching import FetchFailed, Wanted
+from wirken.outbound.scrub import Scrubber
 
 HOME = ipaddress.ip_address("127.0.0.1")
 
@@ -73,8 +74,10 @@ async def test_a_body_is_read_up_to_its_limit_and_the_cut_is_said(site: Site) ->
     full, more = await fetch(site.wanted("/full"), site.trust), await fetch(site.wanted("/more"), site.trust)
     assert (len(full.body), full.cut) == (request_limits.RESPONSE_BODY, False)
     assert (len(more.body), more.cut) == (request_limits.RESPONSE_BODY, True)
-    assert f"longer than {request_limits.RESPONSE_BODY} bytes" in readable(more)
-    assert f"{request_limits.RESPONSE_BODY - request_limits.RESPONSE_SHOWN} more bytes are left out" in readable(full)
+    assert f"longer than {request_limits.RESPONSE_BODY} bytes" in readable(more, Scrubber())
+    assert f"{request_limits.RESPONSE_BODY - request_limits.RESPONSE_SHOWN} more bytes are left out" in readable(
+        full, Scrubber()
+    )
     assert (await fetch(site.wanted("/flood"), site.trust)).cut
 
 
@@ -84,7 +87,10 @@ async def test_what_is_not_text_is_not_shown(site: Site) -> None:
     site.steps["/png"] = whole(200, b"\x89PNG\0\0", {"Content-Type": "image/png"})
     site.steps["/latin"] = whole(200, "ä".encode("latin-1"), {"Content-Type": "text/plain; charset=ISO-8859-1"})
     site.steps["/odd"] = whole(200, "ä".encode(), {"Content-Type": "text/plain; charset=bz2"})
-    shown = {path: readable(await fetch(site.wanted(path), site.trust)) for path in ("/gz", "/png", "/latin", "/odd")}
+    shown = {
+        path: readable(await fetch(site.wanted(path), site.trust), Scrubber())
+        for path in ("/gz", "/png", "/latin", "/odd")
+    }
     assert "compressed (gzip)" in shown["/gz"]
     assert "6 bytes that is not text" in shown["/png"]
     assert shown["/latin"].endswith("ä") and shown["/odd"].endswith("ä")

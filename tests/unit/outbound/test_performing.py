@@ -21,9 +21,11 @@ from wirken.domain.secret import Secret
 from wirken.ipc.calls.egress import Caller, EgressRuling, EndedEgress, JudgeEgress, ReachEgress
 from wirken.ipc.calls.outbound import Perform
 from wirken.ipc.calls.runner import Ran, WirePermit
+from wirken.outbound.answers import readable
 from wirken.outbound.fetching import Answer, Fetch, FetchFailed, Wanted
 from wirken.outbound.performing import Performing
 from wirken.outbound.resolve import Resolver
+from wirken.outbound.scrub import Scrubber
 
 KEY = "ghp_A1b2C3d4E5f6G7h8"
 BOUND = parse(
@@ -182,6 +184,25 @@ async def test_a_bound_credential_goes_with_its_request_and_never_comes_back() -
     ran = await got(web, "https://api.example.org/repos/me", CredentialUse("issues"))
     assert web.wanted[0].headers == [(b"Authorization", f"token {KEY}".encode())]
     assert KEY not in ran.output and "[secret removed]" in ran.output
+
+
+@pytest.mark.parametrize("kept", range(3, len(KEY), 4))
+async def test_a_cut_leaves_no_part_of_a_credential(kept: int) -> None:
+    """Whoever asks chooses what a server repeats, and so where the end of what is shown falls."""
+    body = b"." * (request_limits.RESPONSE_SHOWN - kept) + KEY.encode() + b"." * 99
+    headers = {"content-type": "text/plain", "etag": "." * (1024 - kept) + KEY}
+    answer = Answer(200, "." * (64 - kept) + KEY, headers, body, False)
+    ran = await got(Web(answer), "https://api.example.org/repos/me", CredentialUse("issues"))
+    assert KEY[:3] not in ran.output
+
+
+def test_what_is_left_of_a_credential_at_the_end_of_a_body_that_was_cut_is_not_shown() -> None:
+    """Marks are shorter than what they stand for, so that the end of a megabyte can come into what is shown."""
+    scrubber, key = Scrubber(), "ghp" + "x" * 200
+    body = (key.encode() * 6000)[: request_limits.RESPONSE_BODY]
+    with scrubber.holding(Secret(key.encode())):
+        assert len(body) == request_limits.RESPONSE_BODY
+        assert "ghp" not in readable(Answer(200, "OK", {}, body, True), scrubber)
 
 
 @pytest.mark.parametrize(
