@@ -44,6 +44,8 @@ def _row(role: Role) -> tuple[str, ...]:
     if role.workspaces:
         data += ["workspaces", "its cgroups"]
         read += ["read-only folders"]
+    if role.tools:
+        read.append("the tool root")
     return (
         role.name if role.name in START_ORDER else f"{role.name} (to come)",
         role.holds,

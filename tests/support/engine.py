@@ -84,7 +84,7 @@ def prepared(given: str) -> Iterator[Engine]:
     home = Path(tempfile.mkdtemp(prefix="wirken-engine-"))
     home.chmod(0o755)
     try:
-        rootfs = _rootfs(home / "rootfs")
+        rootfs = busybox_root(home / "rootfs")
         if given:
             yield _with_image(Engine(Path(given), IMAGE, rootfs))
         else:
@@ -134,7 +134,7 @@ def _await(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"the engine did not start:\n{log.read_text()[-3000:]}")
 
 
-def _rootfs(place: Path) -> Path:
+def busybox_root(place: Path) -> Path:
     """Make a root of busybox alone, with the folders that a sandbox mounts over."""
     for name in ("bin", "usr/bin", "etc", "proc", "sys", "dev", "tmp", "workspace", "readonly"):
         (place / name).mkdir(parents=True)

@@ -31,17 +31,18 @@ SESSION = SessionId("default/terminal/bench")
 
 
 class Bench:
-    def __init__(self, tools: Tools, workspace: str, kind: SandboxKind) -> None:
+    def __init__(self, tools: Tools, workspace: str, kind: SandboxKind, root: str) -> None:
         self._tools = tools
         self._kind: SandboxKind = kind
         self._workspace = workspace
+        self._root = root
         self._seq = 0
         self._tasks: dict[int, asyncio.Task[dict[str, object]]] = {}
 
     def question(
         self, tool: str, arguments: str, read_only: list[str], network: NetworkMode = "none", *, steering: bool = False
     ) -> Run:
-        place = Place(self._workspace, self._kind, network, tuple(read_only), steering=steering)
+        place = Place(self._workspace, self._kind, network, tuple(read_only), steering=steering, tools=self._root)
         return self.anywhere(tool, arguments, place)
 
     def anywhere(self, tool: str, arguments: str, place: Place) -> Run:
@@ -130,9 +131,10 @@ async def main() -> None:
         if engine is None
         else EngineOptions(engine[0], engine[1], engine[2], Owner(*engine[3]), warm=engine[4]),
         skills=options["skills"],
+        tools=options["tools"],
     )
     with assembled(wanted, host, lambda: secrets.token_hex(8)) as tools:
-        bench = Bench(tools, options["workspace"], options["kind"])
+        bench = Bench(tools, options["workspace"], options["kind"], options["tools"])
         reader = asyncio.StreamReader(limit=2**24)
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

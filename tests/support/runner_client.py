@@ -130,15 +130,16 @@ def runner(
     relay: Path | None = None,
     boxed: Boxed | None = None,
     skills: Path | None = None,
+    tools: Path | None = None,
 ) -> Iterator[Client]:
     """Start a runner whose workspace is `folder`/workspace; `limits` says whether it is given cgroups.
 
     `view` are further arguments of the view it starts in; `relay` is the socket its commands reach out through.
-    With `boxed`, commands run in containers. `skills` is the folder of wasm skills.
+    With `boxed`, commands run in containers. `skills` is the folder of wasm skills, `tools` the tool root.
     """
     given = delegate.delegate(os.getpid(), *service_ids()) if limits == "cgroup" else delegate.NOTHING
     try:
-        with _started(folder, given, read_only, view, relay, boxed, skills) as client:
+        with _started(folder, given, read_only, view, relay, boxed, {"skills": skills, "tools": tools}) as client:
             yield client
     finally:
         delegate.remove(given, os.getpid())
@@ -152,7 +153,7 @@ def _started(
     view: tuple[str, ...],
     relay: Path | None,
     boxed: Boxed | None,
-    skills: Path | None,
+    folders: dict[str, Path | None],
 ) -> Iterator[Client]:
     workspace = owned(folder / "workspace")
     options = {
@@ -160,12 +161,12 @@ def _started(
         "read_only": list(read_only),
         "cgroups": [value for _, value in given.options],
         "relay": str(relay or ""),
-        "skills": str(skills or ""),
+        **{name: str(place or "") for name, place in folders.items()},
         **({"kind": "bubblewrap", "engine": None, "bounds": {}, "runsc": ""} if boxed is None else boxed.options),
     }
     program = [str(REPOSITORY / "tests/support/runner_bench.py"), json.dumps(options)]
     engine = [] if boxed is None or boxed.engine is None else [str(boxed.engine.socket)]
-    shown = (*read_only, *(str(place) for place in (relay, skills) if place), *engine)
+    shown = (*read_only, *(str(place) for place in (relay, *folders.values()) if place), *engine)
     line = walled(program, writable=[str(workspace), *given.binds], readable=shown, extra=view)
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         client = Client(process, workspace, given.kind)

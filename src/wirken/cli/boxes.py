@@ -33,6 +33,11 @@ class Chosen(NamedTuple):
     group: int = -1
     """The group that may speak to the engine; -1 where it needs none, or only root."""
 
+    @property
+    def rooted(self) -> bool:
+        """Whether it can be given a tool root: containers have their image's programs."""
+        return self.kind == "bubblewrap" or "--runsc" in self.options
+
 
 def choose(config: SandboxConfig, bubblewrap: str, data: str, start: str) -> Chosen:
     """Return the sandbox for this configuration.

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -18,6 +18,9 @@ from wirken.config.model import Config
 from wirken.config.paths import Paths, data_dir
 from wirken.domain.errors import ConfigError, WirkenError
 from wirken.domain.text import shown
+
+if TYPE_CHECKING:
+    from wirken.supervisor.workspaces import Land
 
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -89,6 +92,7 @@ def troubles(paths: Paths, config: Config) -> list[WirkenError]:
     found: list[WirkenError] = []
     home, uid = os.environ.get("HOME", ""), tools().service_uid
     here = workspaces.land(str(paths.data), str(paths.sockets_dir), program_paths(), home, uid)
+    here = here._replace(tools=config.sandbox.tools and _tool_root(config, here, found))
     seen: dict[bool, list[str]] = {True: [], False: []}
     for name, entry in config.agents.items():
         if not entry.workspace:
@@ -114,6 +118,20 @@ def troubles(paths: Paths, config: Config) -> list[WirkenError]:
         except WirkenError as error:
             found.append(error)
     return found
+
+
+def _tool_root(config: Config, here: Land, found: list[WirkenError]) -> str:
+    """Return the tool root of a configuration that names one; what is wrong with it is added to `found`."""
+    from wirken.cli.plans import tool_root
+    from wirken.supervisor import toolroot
+
+    try:
+        root = tool_root(config, os.environ)
+        os.close(toolroot.checked(root, here, (0, os.getuid())).descriptor)
+    except WirkenError as error:
+        found.append(error)
+        return ""
+    return root
 
 
 def dotted(tree: Mapping[str, object], above: str = "") -> Iterator[str]:

@@ -13,11 +13,11 @@ import click
 import msgspec
 
 from wirken.cli.output import Line, Output, Styled
-from wirken.cli.plans import roots
+from wirken.cli.plans import roots, tool_root
 from wirken.config.load import ConfigMissing, load
 from wirken.config.model import Config
 from wirken.config.paths import Paths, data_dir
-from wirken.config.programs import Installed, Looked
+from wirken.config.programs import Looked, programs
 from wirken.domain.actions import Allowed, CanonicalCall, Denied, NeedsApproval, Place, Tier
 from wirken.domain.errors import UsageError, WirkenError
 from wirken.domain.ids import (
@@ -67,13 +67,17 @@ class Explained(msgspec.Struct, frozen=True):
 class Explainer:
     """Decides by the same code, tables and configuration as the gateway."""
 
-    def __init__(self, config: Config, profile: Profile, paths: Paths, reach: tuple[str, ...]) -> None:
-        """`reach`: the folders below which a call may be given a path, resolved (`plans.roots`)."""
+    def __init__(self, config: Config, profile: Profile, paths: Paths, reach: tuple[str, ...], root: str = "") -> None:
+        """`reach`: the folders below which a call may be given a path, resolved (`plans.roots`).
+
+        `root`: the folder whose programs commands get (`plans.tool_root`); empty for the machine's own.
+        """
+        self._root = root
         self._reach = reach
         self._config = config
         self._profile = profile
         self._paths = paths
-        self._programs = Looked(Installed())
+        self._programs = Looked(programs(root))
         self._tools = catalogue() | tools_of(skills_in(paths.skills_dir))[0]
         self._questions = msgspec.json.Decoder(Question)
 
@@ -105,6 +109,7 @@ class Explainer:
             read_only=own.read_only,
             credential=credential_of(self._config, question.tool, arguments),
             hosts=network.hosts,
+            tools=self._root,
         )
         call = CanonicalCall(
             tool=question.tool,
@@ -144,7 +149,9 @@ def explain_command(
     out = Output(as_json, sys.stdout, sys.stderr, os.environ)
     paths = Paths(data_dir(os.environ))
     config = _config(paths)
-    explainer = Explainer(config, profile or config.permissions.exec, paths, roots(config, os.environ))
+    reach = roots(config, os.environ)
+    root = "" if config.sandbox.expected in ("docker", "none") else tool_root(config, os.environ)
+    explainer = Explainer(config, profile or config.permissions.exec, paths, reach, root)
     if text is not None:
         tool, arguments = "exec", json.dumps({"command": text})
     if tool is None:

@@ -15,6 +15,7 @@ from wirken.config.load import Loaded
 from wirken.config.model import REHEARSAL, Config
 from wirken.config.paths import Paths, for_people
 from wirken.config.policy_file import encode, read
+from wirken.config.programs import Unpacked
 from wirken.confine import roles, sitefiles
 from wirken.confine.pyenv import program_paths
 from wirken.domain import limits
@@ -30,7 +31,7 @@ _BUS: Final = ("DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "HOME")
 
 
 class BadReachRoot(ConfigError):
-    """A folder of `reach` is none."""
+    """A folder of `reach`, or of `tools`, is none."""
 
     hint = "Write absolute folders, or such as begin with ~/."
 
@@ -57,9 +58,10 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
     started = [role for role in roles.START_ORDER if role not in without]
     policy = ("--policy", encode(read(config.policy.file))) if config.policy.file else ()
     further = {roles.GATEWAY: policy, roles.RUNNER: chosen.options}
+    root = tool_root(config, environ)
     return Plan(
         version=__version__,
-        banner=_banner(paths, config, environ.get("HOME", ""), (missing, chosen), port),
+        banner=_banner(paths, config, environ.get("HOME", ""), (missing, chosen, root), port),
         ready_line="Wirken running. Press Ctrl+C to stop.",
         data=str(paths.data),
         sockets=str(paths.sockets_dir),
@@ -78,16 +80,35 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         service_uid=found.service_uid,
         without=missing,
         boxes=chosen.shown,
+        tools=root if chosen.rooted else "",
         engine_group=chosen.group if found.service_uid != -1 else -1,
     )
+
+
+def tool_root(config: Config, environ: Mapping[str, str]) -> str:
+    """Return the folder whose programs commands get; empty for the machine's own. Raises `BadReachRoot`."""
+    path = _at_home(config.sandbox.tools, environ)
+    if path.startswith("~"):
+        raise BadReachRoot("`tools` under [sandbox] begins with ~, and HOME is not set.")
+    return path.rstrip("/")
+
+
+def without_shell(root: str) -> str:
+    """Return what is wrong with a tool root in which text commands cannot run; empty where they can."""
+    if not root or Unpacked(root).real("/bin/sh") is not None:
+        return ""
+    return "it has no /bin/sh, which text commands need"
+
+
+def _at_home(path: str, environ: Mapping[str, str]) -> str:
+    return environ.get("HOME", "~") + path[1:] if path == "~" or path.startswith("~/") else path
 
 
 def roots(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the folders below which a call may be given a path, links resolved. Raises `BadReachRoot`."""
     found = []
     for root in config.sandbox.reach:
-        home = environ.get("HOME", "")
-        path = home + root[1:] if root == "~" or root.startswith("~/") else root
+        path = _at_home(root, environ)
         if not Path(path).is_absolute():
             if root.startswith("~"):
                 continue  # nobody's home is known, so nothing below it is opened
@@ -114,10 +135,10 @@ def _program(role: str) -> tuple[str, ...]:
 
 
 def _banner(
-    paths: Paths, config: Config, home: str, missing: tuple[tuple[str, ...], boxes.Chosen], port: int
+    paths: Paths, config: Config, home: str, walls: tuple[tuple[str, ...], boxes.Chosen, str], port: int
 ) -> tuple[str, ...]:
     model = config.agent(DEFAULT_AGENT).model
-    absent, chosen = missing
+    absent, chosen, root = walls
     trouble = chosen.trouble.rstrip(".")
     sandbox = f"none ({trouble}); no command is run" if trouble else f"{chosen.kind} (no network, read-only root)"
     return (
@@ -125,10 +146,18 @@ def _banner(
         f"Provider: {REHEARSAL if model.startswith(f'{REHEARSAL}/') else model}",
         f"Route:    {WEBCHAT} -> agent:{DEFAULT_AGENT}",
         f"Sandbox:  {sandbox}",
+        *([f"Tools:    {_programs(root, chosen)}"] if root and chosen.kind != "none" else ()),
         f"Socket:   {for_people(paths.gateway_socket, home)}",
         f"WebChat:  http://localhost:{port}",
         *([f"Missing:  {', '.join(absent)} (walls of our own processes)"] if absent else ()),
     )
+
+
+def _programs(root: str, chosen: boxes.Chosen) -> str:
+    if not chosen.rooted:
+        return f"those of the engine's image; {root} is for bubblewrap and not used"
+    trouble = without_shell(root)
+    return f"{root} ({trouble})" if trouble else root
 
 
 def _keychain(environ: Mapping[str, str]) -> tuple[str, ...]:

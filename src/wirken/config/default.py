@@ -38,6 +38,7 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 # mode = "auto"                        # or "bubblewrap", "docker", "gvisor"; "off": no command is ever run
 # image = "debian:stable-slim"         # with docker and gvisor; you fetch it, Wirken does not
 # memory_mib = 512                     # also: processes, seconds, tmp_mib; they can only be lowered
+# tools = "/srv/images/debian"         # an unpacked image whose programs commands get; else this machine's
 # reach = ["~"]                        # below these, a person may let one call have a path; [] for none
 
 # [confine]                            # docs/confinement.md

@@ -1,16 +1,21 @@
-"""The machine's own programs, as the sandbox shows them: read-only, and looked up in the sandbox's order."""
+"""The programs that commands get, as the sandbox shows them: read-only, and looked up in the sandbox's order."""
 
 # os and os.path, because a path is looked at for every decision and pathlib takes four times as long.
-# ruff: noqa: PTH113
+# ruff: noqa: PTH113, PTH115, PTH118
 
 from __future__ import annotations
 
+import os
 import os.path
 import stat
-from typing import Final
+from typing import Final, TypeAlias
 
 _FOLDERS: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 """PATH in the sandbox, all of it part of /usr on a merged-usr system."""
+_SHOWN: Final = ("/usr/", "/bin/", "/sbin/", "/lib")
+"""What a sandbox shows of a tool root; what lies elsewhere in it is not there."""
+_LINKS: Final = 40
+"""Links in one path; as many as the kernel follows (path_resolution(7))."""
 
 
 class Installed:
@@ -45,10 +50,36 @@ class Installed:
         return None
 
 
-class Looked:
-    """The machine's programs as they were when each was first asked for: for one run over many calls, and no longer."""
+class Unpacked:
+    """The same over a tool root: a folder with an unpacked image, whose links are followed as a command sees them."""
 
-    def __init__(self, programs: Installed) -> None:
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def real(self, word: str) -> str | None:
+        """See `Installed.real`. No link leads out of the folder, or to what a sandbox does not show of it."""
+        folder, _, name = word.rpartition("/")
+        if not name or "\0" in word or ("/" in word and folder not in _FOLDERS):
+            return None
+        for place in (folder,) if folder else _FOLDERS:
+            path = followed(self._root, f"{place}/{name}")
+            if path.startswith(_SHOWN) and os.path.isfile(self._root + path):
+                return path
+        return None
+
+
+Programs: TypeAlias = Installed | Unpacked
+
+
+def programs(root: str) -> Programs:
+    """Return what is known of the programs in the tool root `root`, or of the machine's own where that is empty."""
+    return Unpacked(root) if root else Installed()
+
+
+class Looked:
+    """Programs as they were when each was first asked for: for one run over many calls, and no longer."""
+
+    def __init__(self, programs: Programs) -> None:
         self._programs = programs
         self._seen: dict[str, str | None] = {}
 
@@ -57,3 +88,28 @@ class Looked:
         if word not in self._seen:
             self._seen[word] = self._programs.real(word)
         return self._seen[word]
+
+
+def followed(root: str, path: str) -> str:
+    """Return `path` with its links followed as below the root directory `root`; empty for a loop of them."""
+    ahead = path.split("/")[::-1]
+    behind: list[str] = []
+    links = 0
+    while ahead:
+        part = ahead.pop()
+        if part == "..":
+            del behind[-1:]
+        if part in ("", ".", ".."):
+            continue
+        try:
+            target = os.readlink(os.path.join(root, *behind, part))
+        except (OSError, ValueError):  # no link; a name with half a character in it is none either
+            behind.append(part)
+            continue
+        links += 1
+        if links > _LINKS:
+            return ""
+        if target.startswith("/"):
+            behind.clear()
+        ahead += target.split("/")[::-1]
+    return "/" + "/".join(behind)

@@ -37,6 +37,8 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     processes: Annotated[int, msgspec.Meta(ge=8, le=limits.EXEC_PROCESSES)] = limits.EXEC_PROCESSES
     seconds: Annotated[int, msgspec.Meta(ge=1, le=int(limits.EXEC_TIME))] = int(limits.EXEC_TIME)
     tmp_mib: Annotated[int, msgspec.Meta(ge=1, le=limits.EXEC_TMP // _MEBIBYTE)] = limits.EXEC_TMP // _MEBIBYTE
+    tools: Annotated[str, msgspec.Meta(pattern=r"^(/|~/)[^\0]*$|^$", max_length=limits.ENGINE_PATH)] = ""
+    """With bubblewrap: a folder with an unpacked image, whose programs commands get; empty for the machine's own."""
     reach: tuple[str, ...] = ("~",)
     """Folders below which a person may let one call have a path outside its workspace; `~` is the operator's home.
 

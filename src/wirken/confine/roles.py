@@ -45,6 +45,8 @@ class Role(NamedTuple):
     """Reaches the hosts of its row through outbound's relay, and only so."""
     workspaces: bool = False
     """Sees the agents' workspaces, their read-only folders and its cgroup directories."""
+    tools: bool = False
+    """Starts or judges the programs that commands get, so it sees the operator's tool root, where there is one."""
     dials: bool = False
     """Shakes hands on the gateway's socket."""
     starts_programs: bool = False
@@ -84,6 +86,7 @@ ROLES: Final[dict[str, Role]] = {
             writable=("gateway",),
             readable=("config.toml", "skills"),
             system=("/etc/alternatives",),
+            tools=True,
             memory=limits.GATEWAY_MEMORY,
         ),
         Role(
@@ -93,6 +96,7 @@ ROLES: Final[dict[str, Role]] = {
             sockets=("gateway.sock", "relay-runner.sock"),
             system=("/etc/alternatives", *CERTIFICATES),
             workspaces=True,
+            tools=True,
             dials=True,
             starts_programs=True,
             families=INTERNET,

@@ -42,6 +42,8 @@ class Scene(NamedTuple):
     """Directories that the runner may write, delegated for it."""
     boxes: tuple[str, ...] = ()
     """What the runner's sandboxes are made with beside the machine's own: a container engine's socket, a root."""
+    tools: str = ""
+    """The folder whose programs commands get; empty for the machine's own."""
     top: tuple[Mount, ...] = ()
     """`top_level()`: /bin and its like."""
 
@@ -72,6 +74,8 @@ def mounts(role: Role, scene: Scene) -> tuple[Mount, ...]:
         *(Mount("ro-bind", path, path) for path in (f"{scene.data}/{name}" for name in role.readable)),
         *(Mount("ro-bind", path, path) for path in (f"{scene.sockets}/{name}" for name in role.sockets)),
     ]
+    if role.tools and scene.tools:
+        listed.append(Mount("ro-bind", scene.tools, scene.tools))
     if role.workspaces:
         listed += [Mount("bind", path, path) for path in (*scene.workspaces, *scene.cgroups)]
         listed += [Mount("ro-bind", path, path) for path in scene.read_only if path not in scene.workspaces]

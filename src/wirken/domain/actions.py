@@ -72,6 +72,10 @@ class Place(msgspec.Struct, frozen=True):
     steering: bool = False
     """May write files that steer the agent or the person's own tools (`domain.steering`)."""
     credential: CredentialUse | None = None
+    tools: str = ""
+    """The folder whose programs commands get; empty for the machine's own, or a container image's."""
+    bounds: str = ""
+    """How much one command may use, in words, where the operator lowered it."""
 
 
 class CanonicalCall(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ def main() -> int:
     ):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--reach", action="append", default=[], help="a folder below which calls may be given paths")
+    parser.add_argument("--tools", default="", help="the folder whose programs commands get")
     parser.add_argument("--policy", default="", help="an organisation's policy, as config.policy_file writes it")
     parser.add_argument("--without", type=process.named, default=(), help="walls that this machine lacks")
     options = parser.parse_args()
@@ -51,7 +52,8 @@ async def _serve(options: argparse.Namespace) -> int:
     policy = decode(options.policy) if options.policy else None
     lifeline = Lifeline(options.control_fd, options.vault_fd)
     reaches = await Line.over(options.line_fd)
-    house = House(paths, load(paths.config_file), policy, SystemClock(), lifeline, reaches, tuple(options.reach))
+    loaded, clock = load(paths.config_file), SystemClock()
+    house = House(paths, loaded, policy, clock, lifeline, reaches, tuple(options.reach), options.tools)
     house.without = options.without
     with (
         socket.socket(fileno=options.gateway_listen_fd) as listener,

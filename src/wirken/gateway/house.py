@@ -13,7 +13,7 @@ from wirken import __version__
 from wirken.config.load import Loaded
 from wirken.config.paths import Paths
 from wirken.config.policy_file import Organisation
-from wirken.config.programs import Installed
+from wirken.config.programs import programs
 from wirken.domain.actions import Allowed, NeedsApproval, Verdict
 from wirken.domain.clock import Clock
 from wirken.domain.errors import WirkenError
@@ -84,31 +84,33 @@ class House:
         lifeline: Lifeline,
         reaches: Reaches,
         roots: tuple[str, ...],
+        tools: str = "",
     ) -> None:
+        """`roots`: below these a call may be given a path; `tools`: whose programs commands get, else the machine's."""
         self.paths, self.loaded, self.clock, self.lifeline = paths, loaded, clock, lifeline
         self.failed = asyncio.Event()
         self.without: tuple[str, ...] = ()
         """Walls of our own processes that are missing here, for the record."""
-        self.hub, self.wings, self.programs = Hub(), Wings(), Installed()
+        self.hub, self.wings, self.programs = Hub(), Wings(), programs(tools)
         self.log = AuditLog(self.paths.audit_db, self.clock, self.failed.set)
         self.operations = Operations(self.log, self.lifeline.vault)
         self.store = StateStore(self.paths.state_db)
         self.people = People(SenderStore(self.paths.state_db), self.log, self.clock)
-        self.router = Router(self.loaded.config, self.paths)
+        self.router = Router(self.loaded.config, self.paths, tools)
         self.approvals = Approvals(self.hub, self.store, self.clock, self.log, homes(self.loaded.config))
         skills, troubles = tools_of(skills_in(self.paths.skills_dir))
-        tools = catalogue() | skills
+        catalogued = catalogue() | skills
         for trouble in troubles:
             _log.warning("a skill is left out: %s", trouble)
-        self.bounds = Bounds(self.loaded.config, policy, tools, self.log, self.clock)
+        self.bounds = Bounds(self.loaded.config, policy, catalogued, self.log, self.clock)
         sessions = Sessions(self.log)
         self.egress = put_together(loaded.config, self.log, clock, self.wings, sessions, self.approvals, self.store)
         carrier = Carrier(self.wings, reaches, self.egress.calls)
-        placing = Placing(self.loaded.config, self.router, roots, self.programs, tools)
-        dispatcher = Dispatcher(self.log, tools, self._decide, self.approvals, carrier, placing)
+        placing = Placing(self.loaded.config, self.router, roots, self.programs, catalogued)
+        dispatcher = Dispatcher(self.log, catalogued, self._decide, self.approvals, carrier, placing)
         self.turns = Turns(
             sessions=sessions,
-            seating=Seating(self.router, self.people, tools, self._runner_known),
+            seating=Seating(self.router, self.people, catalogued, self._runner_known),
             hub=self.hub,
             runner=TurnRunner(dispatcher, self._ask, self.clock, self.bounds.model, self.bounds.prices),
             vault=self.lifeline.vault,
@@ -248,7 +250,7 @@ class House:
         if self.loaded.config.sandbox.mode == "off":
             report = _SWITCHED_OFF
         self.desk.sandbox = report
-        self.router.sandbox = report.kind
+        self.router.sandbox, self.router.bounds = report.kind, report.bounds
 
     async def _runner_known(self) -> None:
         """Return once the runner has said what it can do, or did not come up."""

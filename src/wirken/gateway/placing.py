@@ -34,7 +34,10 @@ class Placing:
     def __call__(self, call: CanonicalCall, seat: Seat) -> Judged:
         """Classify the call with its place: the sandbox there is, the paths outside, its credential."""
         place = msgspec.structs.replace(
-            seat.place, sandbox=self.router.sandbox, credential=credential_of(self.config, call.tool, call.arguments)
+            seat.place,
+            sandbox=self.router.sandbox,
+            bounds=self.router.bounds,
+            credential=credential_of(self.config, call.tool, call.arguments),
         )
         call = placed(msgspec.structs.replace(call, place=place), self.tools, place.sandbox)
         config = self.config

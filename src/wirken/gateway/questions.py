@@ -99,6 +99,8 @@ def reach(tool: str, place: Place) -> tuple[str, ...]:
         return ("nowhere: there is no sandbox on this machine",)
     return (
         f"in a sandbox of its own ({place.sandbox})",
+        *((f"with the programs of {place.tools}",) if place.tools else ()),
+        *((f"may use at most {place.bounds}",) if place.bounds else ()),
         f"can read and write: {place.workspace} (seen as /workspace), and an empty /tmp",
         *(f"can read: {folder}" for folder in place.read_only),
         *(f"can {_doing(path)}: {path.path}" for path in place.outside),

@@ -29,11 +29,15 @@ class Wish:
 
 @dataclass(slots=True)
 class Router:
-    """Knows the configuration; `sandbox` is what the runner reported last."""
+    """Knows the configuration; `sandbox` and `bounds` are what the runner reported last."""
 
     config: Config
     paths: Paths
+    tools: str = ""
+    """The folder whose programs commands get; empty for the machine's own."""
     sandbox: SandboxKind = "none"
+    bounds: str = ""
+    """As the runner reported it (`SandboxReport.bounds`)."""
 
     def agent(self, wanted: str) -> AgentId:
         """Return the agent for a message. Raises `UnknownAgent`."""
@@ -66,6 +70,8 @@ class Router:
             network=network.mode,
             read_only=agent.read_only,
             hosts=network.hosts,
+            tools=self.tools,
+            bounds=self.bounds,
         )
         approvals = self.config.approvals
         patience = approvals.ask_seconds if session.channel == TERMINAL else approvals.daemon_seconds

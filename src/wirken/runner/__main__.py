@@ -26,7 +26,7 @@ def main() -> int:
         parser.add_argument(name, action="append", default=[])
     for name in ("--relay-socket", "--skills", "--engine", "--image", "--runtime", "--installation", "--start"):
         parser.add_argument(name, default="")
-    for name in ("--instead-of", "--role-id", "--bounds", "--runsc", "--warm"):
+    for name in ("--instead-of", "--role-id", "--bounds", "--runsc", "--warm", "--tools"):
         parser.add_argument(name, default="")
     parser.add_argument("--sandbox", choices=("bubblewrap", "docker", "gvisor"), default="bubblewrap")
     chosen = parser.parse_args()
@@ -56,6 +56,7 @@ async def _serve(chosen: argparse.Namespace) -> None:
         kind=chosen.sandbox,
         engine=_engine(chosen),
         runsc=chosen.runsc,
+        tools=chosen.tools,
     )
     machine = os.uname()
     host = Host(machine.machine, machine.release, os.geteuid(), os.getegid())

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from wirken.confine import bpf, roles, seccomp
 from wirken.confine.wing_filter import wing_filter
@@ -26,6 +26,9 @@ from wirken.runner.sandbox import Bounds, Missing, Sandbox
 from wirken.runner.tools import Ground, Tools
 from wirken.runner.wasm import Skills
 from wirken.runner.watchdog import Watchdog
+
+RUNSC: Final = "/runsc"
+"""Where gVisor's program lies in a sandbox whose /usr is not the machine's."""
 
 
 class EngineOptions(NamedTuple):
@@ -58,6 +61,8 @@ class Options(NamedTuple):
     """With `gvisor` where there is no engine: its program."""
     skills: str = ""
     """The folder of wasm skills."""
+    tools: str = ""
+    """With bubblewrap: the folder whose programs commands get; empty for the machine's own."""
 
 
 class Host(NamedTuple):
@@ -92,8 +97,10 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
     base.mkdir(mode=0o700)
     try:
         sandbox, look = _sandbox(options, host, base, token)
-        ground = Ground(frozenset(options.workspaces), frozenset(options.read_only), given(options.outside))
-        walled = options._replace(runsc="")
+        ground = Ground(
+            frozenset(options.workspaces), frozenset(options.read_only), given(options.outside), options.tools
+        )
+        walled = options._replace(runsc="", tools="")
         skills = Skills(options.skills, functools.partial(_bubblewrap, walled, host, base / "skills", token, Bounds()))
         guarded: Sandbox = Guarded(sandbox)
         if options.engine is not None:
@@ -117,9 +124,10 @@ def _sandbox(
         from wirken.runner.gvisor import Gvisor  # as in `_engine`
 
         (base / "gvisor").mkdir()
-        sandbox = Gvisor(options.runsc, commands, base / "gvisor", options.bounds, token)
+        runsc = RUNSC if options.tools else options.runsc
+        sandbox = Gvisor(runsc, commands, base / "gvisor", options.bounds, token, tools=options.tools)
         return sandbox, sandbox.look
-    return commands, functools.partial(probe, commands, base, host.root)
+    return commands, functools.partial(probe, commands, base, host.root, options.tools)
 
 
 def _bubblewrap(options: Options, host: Host, base: Path, token: Callable[[], str], bounds: Bounds) -> Commands:
@@ -131,9 +139,12 @@ def _bubblewrap(options: Options, host: Host, base: Path, token: Callable[[], st
     program = wing_filter(own, machine) if options.runsc else seccomp.command_filter(machine)
     fences = cgroups.delegated(options.cgroups, token(), bounds) or Watchdog(host.root / "proc", host.release, bounds)
     egress = Egress(options.relay, host.root / "proc")
-    root = bubblewrap.prepare(base, host.root)
-    # runsc mounts a /proc of its own, which the kernel allows only beside one that shows everything.
-    return Commands(root._replace(masks=()) if options.runsc else root, fences, program, egress, bounds)
+    root = bubblewrap.prepare(base, host.root, options.tools)
+    if options.runsc:
+        # runsc mounts a /proc of its own, which the kernel allows only beside one that shows everything.
+        shown = ("--ro-bind", options.runsc, RUNSC) if options.tools else ()
+        root = root._replace(masks=(), top=(*root.top, *shown))
+    return Commands(root, fences, program, egress, bounds)
 
 
 def _engine(

@@ -39,8 +39,11 @@ HOSTS: Final = "127.0.0.1 localhost\n::1 localhost\n"
 NSSWITCH: Final = "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\nprotocols: files\n"
 
 _TOP: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_FROM_HOST: Final = ("ld.so.cache", "localtime")
-"""Files of /etc a command gets as the machine has them: where libraries lie, and the time of day."""
+_CACHE: Final = "ld.so.cache"
+"""Where libraries lie: a file of /etc that belongs to the programs."""
+_ALTERNATIVES: Final = "/etc/alternatives"
+_TIME: Final = "localtime"
+"""The time of day: a file of /etc that belongs to the machine."""
 
 
 class HostRoot(NamedTuple):
@@ -49,11 +52,15 @@ class HostRoot(NamedTuple):
     etc: Path
     """A directory that becomes /etc."""
     top: tuple[str, ...]
-    """Arguments that make /bin, /lib and their like as the host has them."""
+    """Arguments that make /bin, /lib and their like as the host has them, or the tool root."""
     certificates: Certificates
     """For commands with a network."""
     masks: tuple[str, ...] = ()
     """Arguments that hide the machine's part of /proc (`masks`)."""
+    usr: str = "/usr"
+    """The folder that becomes /usr; empty for none."""
+    alternatives: str = _ALTERNATIVES
+    """The folder that becomes /etc/alternatives; empty for none."""
 
 
 class Descriptors(NamedTuple):
@@ -64,27 +71,53 @@ class Descriptors(NamedTuple):
     filter: int
 
 
-def prepare(directory: Path, host: Path) -> HostRoot:
-    """Write the sandbox's /etc below the empty `directory`, and look at the root of `host`."""
+def prepare(directory: Path, host: Path, tools: str = "") -> HostRoot:
+    """Write the sandbox's /etc below the empty `directory`, and look at the root of `host`.
+
+    The programs are those below `tools`, a folder with an unpacked image, or the host's where that is empty. Of an
+    image's links none is followed here: they are shown as links, and lead nowhere but into what the sandbox shows.
+    """
+    programs = Path(tools) if tools else host
     etc = directory / "etc"
     etc.mkdir(mode=0o755)
     for name, text in (("passwd", PASSWD), ("group", GROUP), ("hosts", HOSTS), ("nsswitch.conf", NSSWITCH)):
         (etc / name).write_text(text)
     authorities = certificates(host)
-    for shown in ("/etc/alternatives", *(shown for _, shown in authorities.folders)):
+    for shown in (_ALTERNATIVES, *(shown for _, shown in authorities.folders)):
         (directory / shown[1:]).mkdir(mode=0o755, parents=True)  # where something is shown later
-    for name in _FROM_HOST:
-        with contextlib.suppress(OSError):  # most programs start without them
-            (etc / name).write_bytes((host / "etc" / name).read_bytes())
+    own_etc = not tools or _is_own(programs / "etc")
+    if own_etc and not (tools and (programs / "etc" / _CACHE).is_symlink()):
+        _copy(programs / "etc" / _CACHE, etc)
+    _copy(host / "etc" / _TIME, etc)
+    (directory / "nothing").mkdir(mode=0o555)
+    return HostRoot(
+        etc,
+        _top(programs, tools),
+        authorities,
+        masks(host / "proc", directory / "nothing"),
+        usr=f"{tools}/usr" if not tools or _is_own(programs / "usr") else "",
+        alternatives=f"{tools}{_ALTERNATIVES}" if own_etc and _is_own(Path(f"{programs}{_ALTERNATIVES}")) else "",
+    )
+
+
+def _copy(file: Path, folder: Path) -> None:
+    with contextlib.suppress(OSError):  # most programs start without it
+        (folder / file.name).write_bytes(file.read_bytes())
+
+
+def _top(programs: Path, tools: str) -> tuple[str, ...]:
     top: list[str] = []
     for name in _TOP:
-        place = host / name
+        place = programs / name
         if place.is_symlink():
             top += ["--symlink", str(place.readlink()), f"/{name}"]
         elif place.is_dir():
-            top += ["--ro-bind", f"/{name}", f"/{name}"]
-    (directory / "nothing").mkdir(mode=0o555)
-    return HostRoot(etc, tuple(top), authorities, masks(host / "proc", directory / "nothing"))
+            top += ["--ro-bind", f"{tools}/{name}", f"/{name}"]
+    return tuple(top)
+
+
+def _is_own(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink()
 
 
 def left_alone(command: Command) -> Iterator[tuple[str, str]]:
@@ -108,8 +141,9 @@ def options(root: HostRoot, bounds: Bounds, command: Command, inherited: Descrip
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
         *("--unshare-net", "--uid", str(USER), "--gid", str(USER), "--hostname", "sandbox"),
         *("--die-with-parent", "--new-session"),
-        *("--ro-bind", "/usr", "/usr", *root.top),
-        *("--ro-bind", str(root.etc), "/etc", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
+        *(("--ro-bind", root.usr, "/usr") if root.usr else ()),
+        *(*root.top, "--ro-bind", str(root.etc), "/etc"),
+        *(("--ro-bind-try", root.alternatives, _ALTERNATIVES) if root.alternatives else ()),
         *("--proc", "/proc", *root.masks, "--dev", "/dev"),
         *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108  # made here
         *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108  # made here

@@ -19,11 +19,11 @@ from wirken.domain.errors import SandboxUnavailable
 from wirken.ipc.calls.runner import SandboxReport
 from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE
 from wirken.runner.commands import Commands
+from wirken.runner.probe import TRUE, lacks
 from wirken.runner.sandbox import Bounds, Command, Finished
 
 _STATE: Final = "/dev/shm/state"  # noqa: S108  # of the outer sandbox: sized, and covered by gVisor's own /dev
 _STARTED: Final = ("/bin/sh", "-c", 'exec "$@"', "sh")
-_TRUE: Final = ("/usr/bin/true",)
 
 
 class NoWayOut(SandboxUnavailable):
@@ -37,8 +37,14 @@ class Gvisor:
 
     kind: SandboxKind = "gvisor"
 
-    def __init__(self, runsc: str, commands: Commands, base: Path, bounds: Bounds, token: Callable[[], str]) -> None:
-        """`base` is an empty folder for what is told to runsc."""
+    def __init__(
+        self, runsc: str, commands: Commands, base: Path, bounds: Bounds, token: Callable[[], str], *, tools: str = ""
+    ) -> None:
+        """`runsc` is where the sandbox of `commands` shows it; `base` is an empty folder for what it is told.
+
+        `tools` is the folder whose programs commands get; empty for the machine's own.
+        """
+        self._tools = tools
         self._runsc = runsc
         self._commands = commands
         self._base = base
@@ -59,7 +65,7 @@ class Gvisor:
         bundle = self._base / f"bundle-{self._token()}"
         bundle.mkdir(mode=0o700)
         try:
-            (bundle / "config.json").write_bytes(configuration(command, self._bounds))
+            (bundle / "config.json").write_bytes(configuration(command, self._bounds, self._tools))
             line = runsc_line(self._runsc, str(bundle))
             return await self._commands.run(
                 command._replace(argv=line, outside=(*command.outside, Outside(str(bundle))))
@@ -73,14 +79,15 @@ class Gvisor:
         workspace = self._base / "empty"
         workspace.mkdir(exist_ok=True)
         try:
-            finished = await self.run(Command(_TRUE, str(workspace)))
+            finished = await self.run(Command(TRUE, str(workspace)))
         except SandboxUnavailable as error:
             return SandboxReport(kind="none", limits="", reason=str(error), fix=error.advice)
-        if finished.exit_code != 0:
+        lacking = lacks(self._tools, finished)
+        if finished.exit_code != 0 and not lacking:
             reason = f"runsc ran no command: {finished.output.text.strip()[-limits.REASON_TAIL :]}"
             return SandboxReport(kind="none", limits="", reason=reason, fix="Try another release of gVisor.")
         note = f"{self._runsc} in a sandbox of bubblewrap's, without an engine"
-        return SandboxReport(kind=self.kind, limits=self._commands.limits_held_by, notes=(note,))
+        return SandboxReport(kind=self.kind, limits=self._commands.limits_held_by, notes=(note, *lacking))
 
 
 def runsc_line(runsc: str, bundle: str) -> tuple[str, ...]:
@@ -92,7 +99,7 @@ def runsc_line(runsc: str, bundle: str) -> tuple[str, ...]:
     return (runsc, *options, "run", "--bundle", bundle, "command")
 
 
-def configuration(command: Command, bounds: Bounds) -> bytes:
+def configuration(command: Command, bounds: Bounds, tools: str = "") -> bytes:
     """Return config.json of the OCI bundle (runtime-spec 1.0.2) for a command.
 
     Its root is the root of the sandbox around it, which is read-only there. Root inside is a name: it has no
@@ -105,7 +112,7 @@ def configuration(command: Command, bounds: Bounds) -> bytes:
             "process": {
                 "terminal": False,
                 "user": {"uid": 0, "gid": 0},
-                "args": _started(command.argv),
+                "args": _started(command.argv, tools),
                 "env": [f"{name}={value}" for name, value in environment.items()],
                 "cwd": WORKSPACE,
                 "noNewPrivileges": True,
@@ -123,12 +130,12 @@ def configuration(command: Command, bounds: Bounds) -> bytes:
     )
 
 
-def _started(argv: tuple[str, ...]) -> tuple[str, ...]:
+def _started(argv: tuple[str, ...], tools: str) -> tuple[str, ...]:
     """Return how a program is started: as it is where it is there for certain, else by a shell.
 
     A shell says of a program that is missing what shells say; runsc would end in words and a code of its own.
     """
-    folders = ENVIRONMENT["PATH"].split(":")
+    folders = [] if tools else ENVIRONMENT["PATH"].split(":")  # links of a tool root lead elsewhere from here
     if "/" not in argv[0] and any(os.access(f"{folder}/{argv[0]}", os.X_OK) for folder in folders):
         return argv
     return argv if argv[0] == "/bin/sh" else (*_STARTED, *argv)

@@ -35,6 +35,18 @@ class Bounds(NamedTuple):
     tmp: int = limits.EXEC_TMP
     """Bytes of /tmp."""
 
+    @property
+    def lowered(self) -> str:
+        """What is less than by default, in words; empty where nothing is."""
+        usual = Bounds()
+        said = (
+            (self.memory < usual.memory, f"{self.memory // 2**20} MiB of memory"),
+            (self.processes < usual.processes, f"{self.processes} processes"),
+            (self.seconds < usual.seconds, f"{self.seconds:.0f} s"),
+            (self.tmp < usual.tmp, f"{self.tmp // 2**20} MiB of /tmp"),
+        )
+        return ", ".join(words for less, words in said if less)
+
 
 def bounds(described: str) -> Bounds:
     """Return the bounds of an option of the form `memory,processes,seconds,tmp`; the design's where it is empty."""

@@ -38,6 +38,8 @@ class Ground(NamedTuple):
     read_only: frozenset[str]
     outside: frozenset[Outside] = frozenset()
     """Single paths, of the one call that this runner was started for."""
+    tools: str = ""
+    """The folder whose programs commands get; empty for the machine's own, or an image's."""
 
 
 class Tools:
@@ -65,7 +67,8 @@ class Tools:
     async def status(self) -> SandboxReport:
         """Return whether commands can be run; tried again for as long as they could not."""
         if self._report is None or self._report.kind == "none":
-            self._report = await self._probe()
+            report = await self._probe()
+            self._report = msgspec.structs.replace(report, bounds=self._bounds.lowered)
         return self._report
 
     def stop(self) -> None:
@@ -108,6 +111,8 @@ class Tools:
             checked(call, place.module)
             return
         known = ground.read_only.issuperset(place.read_only) and ground.outside.issuperset(place.outside)
+        if place.tools != ground.tools:
+            raise Refused("The call was decided for other programs than those that this runner shows.")
         if place.workspace not in ground.workspaces or not known:
             raise Refused("The call names a folder that this runner was not started for.")
 

@@ -13,13 +13,14 @@ import time
 
 from wirken.confine import delegate, views
 from wirken.domain.errors import WirkenError
-from wirken.supervisor import keychain, listeners, lock, tree, workspaces
+from wirken.supervisor import keychain, listeners, lock, toolroot, tree, workspaces
 from wirken.supervisor.control import Control
 from wirken.supervisor.house import House
 from wirken.supervisor.launch import Launcher
 from wirken.supervisor.parent import KEPT, READY, Parent
 from wirken.supervisor.plan import BadPlan, Plan, decode
 from wirken.supervisor.reaching import Reaching
+from wirken.supervisor.runners import Runners
 
 
 def main(words: list[str]) -> int:
@@ -48,6 +49,7 @@ def _arguments(words: list[str]) -> tuple[Plan, int]:
 def _supervise(plan: Plan, ready: int) -> int:
     tree.prepare(plan.data, plan.sockets, plan.service_uid)
     held = lock.take(f"{plan.data}/wirken.lock")
+    plan, root = _with_tool_root(plan)
     plan, folders = _with_workspaces(plan)
     bound = listeners.bind(plan.sockets, plan.port, plan.service_uid)
     if plan.port and len(bound.web) < len(listeners.LOOPBACKS):
@@ -58,7 +60,8 @@ def _supervise(plan: Plan, ready: int) -> int:
     try:
         with selectors.DefaultSelector() as selector:
             scene = plan.scene(views.top_level(), delegated.binds)
-            house = House(Launcher(plan, bound, delegated.options), scene, folders, selector, time.monotonic, _say)
+            given = Runners(scene, folders, root)
+            house = House(Launcher(plan, bound, delegated.options), given, selector, time.monotonic, _say)
             house.gateway_line = Reaching(house, selector).renewed
             _turn(house, Control(bound.control, house, selector), selector, ready)
     finally:
@@ -120,6 +123,14 @@ def _released(house: House, control: Control, parent: Parent) -> None:
 def _runs_as(plan: Plan) -> tuple[int, int]:
     """Return uid and gid of the children."""
     return (os.getuid(), os.getgid()) if plan.service_uid == -1 else (plan.service_uid, plan.service_uid)
+
+
+def _with_tool_root(plan: Plan) -> tuple[Plan, tuple[workspaces.Folder, ...]]:
+    """Return the plan, and its tool root, checked and held open, where it has one."""
+    if not plan.tools:
+        return plan, ()
+    root = toolroot.checked(plan.tools, workspaces.land_of(plan), (0, os.getuid()))
+    return plan, (root,)
 
 
 def _with_workspaces(plan: Plan) -> tuple[Plan, tuple[workspaces.Folder, ...]]:

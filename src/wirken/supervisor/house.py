@@ -10,7 +10,6 @@ from typing import Final, Literal
 
 from wirken.confine import roles
 from wirken.confine.roles import required, role_of
-from wirken.confine.views import Scene
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable
 from wirken.domain.walls import REPORT
@@ -34,14 +33,13 @@ class House:
     def __init__(
         self,
         launcher: launch.Launcher,
-        scene: Scene,
-        folders: tuple[workspaces.Folder, ...],
+        given: Runners,
         selector: selectors.BaseSelector,
         clock: Callable[[], float],
         say: Callable[[str], None],
     ) -> None:
         self.plan = launcher.plan
-        self.scene = scene
+        self.scene = given.first
         self.phase: Phase = "opening"
         self.failure: ChildFailed | None = None
         self.children = {role: Child(role) for role in roles.START_ORDER if role in launcher.plan.programs}
@@ -49,7 +47,7 @@ class House:
         self._selector = selector
         self._clock = clock
         self._say = say
-        self.runners = Runners(scene, folders)
+        self.runners = given
         self._refused: dict[str, str] = {}
         """Why a child that runs, and is about to be killed, must not."""
         self._closing_since = 0.0
@@ -238,8 +236,8 @@ class House:
     def _sees_its_own(self, child: Child) -> bool:
         """Return whether the child's view holds the folders that were checked; end it where it does not."""
         try:
-            if self.plan.walls and child.role_id in self.runners:
-                workspaces.shown_to(child.pid, self.runners.folders(child.role_id))
+            if self.plan.walls and (folders := self.runners.folders(child.role_id)):
+                workspaces.shown_to(child.pid, folders)
         except workspaces.Moved as error:
             self._refused[child.role_id] = str(error)
             child.kill()

@@ -163,6 +163,7 @@ def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
     """Return the options that only one role has."""
     plan, listeners = launcher.plan, launcher.listeners
     owner = ("--owner-uid", str(os.getuid()))
+    root = (("--tools", plan.tools),) if plan.tools else ()
     match role.name:
         case roles.GATEWAY:
             return [
@@ -170,6 +171,7 @@ def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
                 ("--operator-listen-fd", str(listeners.operator.fileno())),
                 ("--line-fd", str(own.line)),
                 *(("--reach", root) for root in plan.reach),
+                *root,
                 owner,
             ]
         case roles.RUNNER:
@@ -178,6 +180,7 @@ def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
                 *(("--read-only", path) for path in scene.read_only),
                 *(("--outside", f"{mount.kind}:{mount.target}") for mount in scene.outside),
                 *launcher.cgroups,
+                *root,
                 ("--skills", f"{plan.data}/skills"),
                 ("--relay-socket", f"{scene.sockets}/{roles.relay_socket(roles.RUNNER)}"),
             ]

@@ -56,6 +56,8 @@ class Plan(NamedTuple):
     """Walls that this machine lacks and that the operator allowed to be missing."""
     boxes: tuple[str, ...] = ()
     """What runners see for the sake of their sandboxes: a container engine's socket, or a root directory."""
+    tools: str = ""
+    """The folder whose programs commands get; empty for the machine's own."""
     engine_group: int = -1
     """The group that may speak to the engine, for runners of a supervisor that is root; -1 for none."""
     ephemeral: bool = False
@@ -76,6 +78,7 @@ class Plan(NamedTuple):
             read_only=self.read_only,
             cgroups=cgroups,
             boxes=self.boxes,
+            tools=self.tools,
             top=top,
         )
 
@@ -114,6 +117,7 @@ def decode(raw: bytes) -> Plan:
         service_uid=_number(tree["service_uid"]),
         without=_texts(tree["without"]),
         boxes=_texts(tree["boxes"]),
+        tools=_text(tree["tools"]),
         engine_group=_number(tree["engine_group"]),
         ephemeral=tree["ephemeral"] is True,
     )

@@ -21,8 +21,10 @@ class Further(NamedTuple):
 class Runners:
     """Scenes and held places by role id, and who waits for a runner to come up."""
 
-    def __init__(self, scene: Scene, folders: tuple[Folder, ...]) -> None:
-        self._first = scene
+    def __init__(self, scene: Scene, folders: tuple[Folder, ...], root: tuple[Folder, ...] = ()) -> None:
+        """`folders` are the first runner's; `root` is the tool root, where there is one."""
+        self.first = scene
+        self._root = root
         self._given = {roles.RUNNER: Further(scene, folders)}
         self._waiting: dict[str, Callable[[str], None]] = {}
         self._count = 0
@@ -37,20 +39,18 @@ class Runners:
         self._given[role_id] = further
         self._waiting[role_id] = answer
 
-    def __contains__(self, role_id: str) -> bool:
-        return role_id in self._given
-
     def is_further(self, role_id: str) -> bool:
         """Return whether this is a runner that somebody asked for."""
         return role_id in self._given and role_id != roles.RUNNER
 
     def scene(self, role_id: str) -> Scene:
         """Return what a child sees."""
-        return self._given[role_id].scene if role_id in self._given else self._first
+        return self._given[role_id].scene if role_id in self._given else self.first
 
     def folders(self, role_id: str) -> tuple[Folder, ...]:
         """Return what must not be swapped in a child's view."""
-        return self._given[role_id].folders if role_id in self._given else ()
+        own = self._given[role_id].folders if role_id in self._given else ()
+        return (*own, *self._root) if roles.role_of(role_id).tools else own
 
     @property
     def given(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -48,6 +48,8 @@ class Land(NamedTuple):
     program: tuple[str, ...]
     homes: tuple[str, ...]
     uid: int
+    tools: str = ""
+    """The tool root, of which nobody is given a part; empty where there is none."""
 
 
 class Folder(NamedTuple):
@@ -67,7 +69,7 @@ def land(data: str, sockets: str, program: tuple[str, ...], home: str, uid: int)
 def land_of(plan: Plan) -> Land:
     """Return the land of a plan; the keychain's environment is where a plan keeps $HOME."""
     home = plan.keychain_environment.get("HOME", "")
-    return land(plan.data, plan.sockets, plan.program, home, plan.service_uid)
+    return land(plan.data, plan.sockets, plan.program, home, plan.service_uid)._replace(tools=plan.tools)
 
 
 def checked(path: str, here: Land, *, write: bool) -> Folder:
@@ -126,7 +128,7 @@ def shown_to(pid: int, folders: Iterable[Folder]) -> None:
         with open(f"/proc/{pid}/task/{pid}/children") as file:
             inner = file.read().split()[0]
     except (OSError, IndexError):
-        raise Moved("The view of the runner cannot be looked at.") from None
+        raise Moved("The view cannot be looked at.") from None
     for path, descriptor in folders:
         try:
             shown, then = os.stat(f"/proc/{inner}/root{path}"), os.fstat(descriptor)
@@ -142,15 +144,14 @@ def judge(real: str, here: Land, what: str, *, write: bool) -> None:
         raise BadWorkspace(f"{what} belongs to the system.", hint=_OWN)
     if write and _is_default(real, here.data):
         return
-    if lies_in(here.data, real) or lies_in(real, here.data):
-        raise BadWorkspace(f"{what} holds Wirken's own data.", hint="Choose a folder beside it, not around it.")
-    if lies_in(here.sockets, real) or lies_in(real, here.sockets) or _SHORT_SOCKETS.match(real):
-        raise BadWorkspace(f"{what} holds the sockets that Wirken is ruled by.", hint=_OWN)
+    wirkens(real, here, what)
     if any(lies_in(home, real) for home in here.homes):
         raise BadWorkspace(
             f"{what} is a home directory, or lies around one: it holds keys, and files that run at the next login.",
             hint=_OWN,
         )
+    if here.tools and (lies_in(real, here.tools) or lies_in(here.tools, real)):
+        raise BadWorkspace(f"{what} holds the tool root {here.tools}, or lies in it.", hint=_OWN)
     hidden = next((part for part in real.split("/") if part.startswith(".")), "")
     if hidden:
         raise BadWorkspace(
@@ -158,6 +159,14 @@ def judge(real: str, here: Land, what: str, *, write: bool) -> None:
         )
     if write and any(lies_in(real, place) or _can_move(real, place) for place in here.program):
         raise BadWorkspace(f"{what} holds Wirken's own program.", hint="Choose another folder.")
+
+
+def wirkens(real: str, here: Land, what: str) -> None:
+    """Raise `BadWorkspace` for a place that is in or around Wirken's data, or its sockets."""
+    if lies_in(here.data, real) or lies_in(real, here.data):
+        raise BadWorkspace(f"{what} holds Wirken's own data.", hint="Choose a folder beside it, not around it.")
+    if lies_in(here.sockets, real) or lies_in(real, here.sockets) or _SHORT_SOCKETS.match(real):
+        raise BadWorkspace(f"{what} holds the sockets that Wirken is ruled by.", hint=_OWN)
 
 
 def _is_default(real: str, data: str) -> bool:

@@ -113,3 +113,11 @@ def test_the_group_of_a_socket_is_given_unless_it_is_roots(tmp_path: Path) -> No
         assert chosen.group == (group if group != 0 else -1)
         os.chmod(path, 0o600)
         assert choose(SandboxConfig(mode="docker", docker_socket=path), "", "/data", "s").group == -1
+
+
+def test_containers_have_their_images_programs_and_get_no_tool_root(tmp_path: Path) -> None:
+    assert choose(SandboxConfig(), "", "/data", "s").rooted
+    assert not choose(SandboxConfig(mode="docker"), "", "/data", "s").rooted
+    assert not choose(SandboxConfig(mode="off"), "", "/data", "s").rooted
+    with engine(tmp_path / "s", b'{"Runtimes":{"runsc":{}}}') as path:
+        assert not choose(SandboxConfig(mode="gvisor", docker_socket=path), "", "/data", "s").rooted

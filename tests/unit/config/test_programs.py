@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirken.config.programs import Installed, Looked
+from wirken.config.programs import Installed, Looked, Unpacked
 
 
 @pytest.fixture
@@ -60,3 +60,36 @@ def test_within_one_run_a_program_is_looked_up_once(machine: Installed, tmp_path
     (tmp_path / "usr/bin/nobody").touch()
     assert [looked.real(name) for name in ("fetch", "nobody")] == ["/usr/bin/curl", None]
     assert [machine.real(name) for name in ("fetch", "nobody")] == [None, "/usr/bin/nobody"]
+
+
+def test_links_of_a_tool_root_lead_nowhere_but_into_it(tmp_path: Path) -> None:
+    """As a command will see them: absolute links too, and none to a place that the sandbox does not show."""
+    for folder in ("usr/bin", "opt", "etc/alternatives"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "bin").symlink_to("/usr/bin")
+    for file in ("usr/bin/python3", "opt/hidden"):
+        (tmp_path / file).touch()
+    for name, target in {
+        "ls": "/etc/alternatives/ls",
+        "up": "../../../../../../../bin/python3",
+        "hidden": "/opt/hidden",
+        "host": "/usr/bin/env",
+        "round": "round",
+    }.items():
+        (tmp_path / "usr/bin" / name).symlink_to(target)
+    (tmp_path / "etc/alternatives/ls").symlink_to("/bin/python3")
+    root = Unpacked(str(tmp_path))
+    assert root.real("ls") == root.real("/bin/up") == "/usr/bin/python3"
+    assert Installed().real("env") is not None
+    for name in ("env", "host", "hidden", "round", "cat"):
+        assert root.real(name) is None, name
+
+
+def test_as_many_links_are_followed_as_the_kernel_follows(tmp_path: Path) -> None:
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/0").touch()
+    for number in range(1, 42):
+        (tmp_path / f"usr/bin/{number}").symlink_to(str(number - 1))
+    assert Unpacked(str(tmp_path)).real("40") == "/usr/bin/0"
+    assert (tmp_path / "usr/bin/40").is_file()
+    assert Unpacked(str(tmp_path)).real("41") is None

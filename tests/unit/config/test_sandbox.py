@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from wirken.cli import plans
+from wirken.config.model import Config
 from wirken.config.sandbox import SandboxConfig
 from wirken.domain import limits
 from wirken.runner.sandbox import Bounds, bounds
@@ -27,6 +29,21 @@ def test_a_limit_has_its_edges(name: str, least: int, most: int) -> None:
             msgspec.convert({name: value}, SandboxConfig)
 
 
+def test_what_was_lowered_is_said_and_nothing_else() -> None:
+    assert bounds(SandboxConfig().bounds).lowered == ""
+    least = SandboxConfig(memory_mib=511, processes=255, seconds=299, tmp_mib=63)
+    assert bounds(least.bounds).lowered == "511 MiB of memory, 255 processes, 299 s, 63 MiB of /tmp"
+    assert bounds(SandboxConfig(seconds=20).bounds).lowered == "20 s"
+
+
+def test_a_tool_root_is_absolute_or_below_the_operators_home() -> None:
+    for value in ("", "/srv/images/debian", "~/images/debian"):
+        config = Config(sandbox=msgspec.convert({"tools": value}, SandboxConfig))
+        assert plans.tool_root(config, {"HOME": "/home/me"}) == value.replace("~", "/home/me")
+    with pytest.raises(plans.BadReachRoot, match="HOME is not set"):
+        plans.tool_root(Config(sandbox=SandboxConfig(tools="~/x")), {})
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -35,6 +52,10 @@ def test_a_limit_has_its_edges(name: str, least: int, most: int) -> None:
         ("docker_socket", "run/docker.sock"),
         ("docker_socket", "/" + "x" * limits.ENGINE_PATH),
         ("runtime", "../runsc"),
+        ("tools", "images/debian"),
+        ("tools", "~me/debian"),
+        ("tools", "/a\0b"),
+        ("tools", "/" + "x" * limits.ENGINE_PATH),
     ],
 )
 def test_names_that_cannot_be_one_are_refused(key: str, value: str) -> None:

@@ -112,3 +112,10 @@ def test_the_program_is_shown_whole_and_nothing_twice() -> None:
         assert any(needed.is_relative_to(place) for place in (*places, "/usr")), needed
     assert not any(Path(one).is_relative_to(other) for one in places for other in places if one != other)
     assert not any(Path(place).is_relative_to("/usr") for place in places)
+
+
+@pytest.mark.parametrize("role", list(roles.ROLES))
+def test_who_starts_or_judges_programs_sees_the_tool_root_read_only_and_nobody_else(role: str) -> None:
+    scene = SCENE._replace(tools="/home/me/image")
+    assert shown(role, scene).get("/home/me/image") == ("ro-bind" if role in ("gateway", "runner") else None)
+    assert shown(role, scene)["/usr"] == "ro-bind"

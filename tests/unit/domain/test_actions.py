@@ -49,6 +49,8 @@ def test_two_calls_have_the_same_bytes_only_if_they_are_the_same_call(one: Canon
         {"place": Place("/home/me/work", "none")},
         {"place": Place("/home/me/other", "bubblewrap")},
         {"place": Place("/home/me/work", "bubblewrap", read_only=("/srv",))},
+        {"place": Place("/home/me/work", "bubblewrap", tools="/images/debian")},
+        {"place": Place("/home/me/work", "bubblewrap", bounds="64 processes")},
     ],
 )
 def test_a_change_of_any_field_is_another_digest(changed: dict[str, object]) -> None:

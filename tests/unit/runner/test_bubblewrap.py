@@ -92,3 +92,38 @@ def test_the_root_follows_the_hosts_layout_and_copies_nothing_personal(tmp_path:
     taken = {path.name: path.read_text() for path in root.etc.iterdir() if path.is_file()}
     assert set(taken) == {"passwd", "group", "hosts", "nsswitch.conf", "ld.so.cache"}
     assert [name for name, text in taken.items() if "the host's" in text] == ["ld.so.cache"]
+
+
+def test_a_tool_root_gives_the_programs_and_the_host_the_time_of_day(tmp_path: Path) -> None:
+    host, image = tmp_path / "host", tmp_path / "image"
+    for place in (host, image):
+        for name in ("etc/alternatives", "usr/bin", "lib64"):
+            (place / name).mkdir(parents=True)
+        for name in ("passwd", "ld.so.cache", "localtime"):
+            (place / "etc" / name).write_text(f"{place.name}'s")
+    (host / "bin").symlink_to("usr/bin")
+    (image / "sbin").symlink_to("/elsewhere")
+    (tmp_path / "scratch").mkdir()
+    root = prepare(tmp_path / "scratch", host, str(image))
+    assert (root.usr, root.alternatives) == (f"{image}/usr", f"{image}/etc/alternatives")
+    assert root.top == ("--symlink", "/elsewhere", "/sbin", "--ro-bind", f"{image}/lib64", "/lib64")
+    assert (root.etc / "ld.so.cache").read_text() == "image's"
+    assert (root.etc / "localtime").read_text() == "host's"
+    assert "image" not in (root.etc / "passwd").read_text()
+    words = options(root, Bounds(), Command(("true",), "/w"), Descriptors(7, 8, 9))
+    assert words[words.index("/usr") - 2 : words.index("/usr")] == ["--ro-bind", f"{image}/usr"]
+
+
+def test_links_of_a_tool_root_are_never_followed_from_outside_the_sandbox(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    (image / "bin").mkdir(parents=True)
+    (tmp_path / "host/etc/alternatives").mkdir(parents=True)
+    (tmp_path / "host/etc/ld.so.cache").write_text("the host's")
+    (image / "usr").symlink_to(tmp_path / "host")
+    (image / "etc").symlink_to(tmp_path / "host/etc")
+    (tmp_path / "scratch").mkdir()
+    root = prepare(tmp_path / "scratch", tmp_path / "host", str(image))
+    assert (root.usr, root.alternatives, root.top) == ("", "", ("--ro-bind", f"{image}/bin", "/bin"))
+    assert not (root.etc / "ld.so.cache").exists()
+    words = options(root, Bounds(), Command(("true",), "/w"), Descriptors(7, 8, 9))
+    assert "/usr" not in words and "/etc/alternatives" not in words

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
+from wirken.cli import plans
 from wirken.cli.checks.finding import Finding, info, ok, red, yellow
 from wirken.cli.checks.installation import Installation
+from wirken.domain.errors import WirkenError
+from wirken.supervisor import toolroot
 
 
 def chosen(home: Installation) -> Iterator[Finding]:
@@ -26,6 +30,28 @@ def chosen(home: Installation) -> Iterator[Finding]:
         yield yellow(f"{report.sandbox} runs, the next start takes {box.kind}, {box.why}", "", "Restart Wirken.")
     else:
         yield ok("; ".join((f"{box.kind}, {box.why}", *report.sandbox_notes)))
+
+
+def tools(home: Installation) -> Iterator[Finding]:
+    """Do commands get other programs than this machine's? Then whoever may change those says what runs."""
+    if not home.config.sandbox.tools or home.box.kind == "none":
+        return
+    try:
+        root = plans.tool_root(home.config, home.environ)
+        if not home.box.rooted:
+            why = "Containers have the programs of their image; a tool root is for bubblewrap."
+            yield yellow(f"{root} is not used", why, "Remove `tools` from [sandbox], or set mode to 'bubblewrap'.")
+            return
+        held = toolroot.checked(root, home.land, home.owners | {0})
+    except WirkenError as error:
+        yield red("the tool root cannot be used", str(error), error.advice)
+        return
+    os.close(held.descriptor)
+    trouble = plans.without_shell(root)
+    if trouble:
+        yield yellow(f"commands get the programs of {root}", f"But {trouble}.", "Unpack an image with a shell.")
+    else:
+        yield ok(f"commands get the programs of {root}, not this machine's")
 
 
 def engine(home: Installation) -> Iterator[Finding]:

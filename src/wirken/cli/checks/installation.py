@@ -13,10 +13,11 @@ from wirken.cli.status import Status
 from wirken.config.load import ConfigMissing, load
 from wirken.config.model import Config
 from wirken.config.paths import Paths
+from wirken.confine.pyenv import program_paths
 from wirken.domain.errors import ConfigError, SandboxUnavailable, WirkenError
 from wirken.ipc.calls.vault import CredentialRow, CredentialRows, ListCredentials
 from wirken.ipc.vault_client import VaultClient
-from wirken.supervisor import trial
+from wirken.supervisor import trial, workspaces
 from wirken.supervisor.launch import Tools
 
 
@@ -84,6 +85,13 @@ class Installation:
     def box(self) -> boxes.Chosen:
         """Which sandbox commands get, as the next start would choose it."""
         return boxes.choose(self.config.sandbox, self.walls.said, str(self.paths.data), "")
+
+    @property
+    def land(self) -> workspaces.Land:
+        """What folders are judged against."""
+        paths, uid = self.paths, self.tools.service_uid
+        home = self.environ.get("HOME", "")
+        return workspaces.land(str(paths.data), str(paths.sockets_dir), program_paths(), home, uid)
 
     @cached_property
     def credentials(self) -> tuple[CredentialRow, ...] | None:

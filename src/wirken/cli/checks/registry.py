@@ -25,6 +25,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("bubblewrap", "bubblewrap is installed and not too old", walls.bubblewrap),
     Check("sandbox", "a process view and a sandbox in it can be made; it is tried", walls.sandbox),
     Check("sandbox-kind", "which sandbox commands get, why, its image, runtime and last sweep", boxes.chosen),
+    Check("tool-root", "the folder whose programs commands get, if the operator chose one", boxes.tools),
     Check("engine-socket", "whether a container engine is trusted with root", boxes.engine),
     Check("user-namespaces", "neither the kernel nor AppArmor stops bubblewrap", walls.user_namespaces),
     Check("setpriv", "started as root: children can be made not to be", walls.setpriv),

@@ -57,6 +57,8 @@ class SandboxReport(msgspec.Struct, frozen=True, kw_only=True):
     fix: Sentence = ""
     notes: tuple[Sentence, ...] = ()
     """What else an operator should see: the engine, its image, what was swept."""
+    bounds: Sentence = ""
+    """How much one command may use, in words, where that is less than by default."""
 
 
 RunnerQuestion: TypeAlias = Run | SandboxStatus
