@@ -15,7 +15,8 @@ STEERING_FILES: Final = frozenset(
         ".tcshrc .login .logout .xprofile .xinitrc .nvimrc .nvim.lua .gdbinit .lldbinit .pdbrc .irbrc .pryrc .hgrc "
         ".curlrc .wgetrc .tmux.conf .screenrc .tool-versions mise.toml .mise.toml .devcontainer.json .yarnrc "
         ".yarnrc.yml .pnpmfile.cjs .lefthook.yml lefthook.yml .lintstagedrc .travis.yml .drone.yml "
-        "azure-pipelines.yml bitbucket-pipelines.yml jenkinsfile .pre-commit-hooks.yaml"
+        "azure-pipelines.yml bitbucket-pipelines.yml jenkinsfile .pre-commit-hooks.yaml .pylintrc pylintrc .lvimrc "
+        ".dir-locals-2.el .justfile"
     ).split()
 )
 """File names, folded, whose content steers the agent or the person's own tools: destructive to write."""
@@ -27,6 +28,10 @@ STEERING_FOLDERS: Final = frozenset(
     ).split()
 )
 """Folder names, folded, in which every file steers."""
+
+REPOSITORY: Final = frozenset({"head"})
+"""The file, folded, without which git takes no folder for a bare repository and obeys no `config` in there: destructive
+to write. Other programs have files of this name; the runner looks whether it is a repository before it keeps one."""
 
 BUILT: Final = frozenset({"makefile", "gnumakefile", ".yarn"})
 """What steers but is written all the time by programs such as `./configure`, `cmake` and `yarn`."""
@@ -45,4 +50,4 @@ def is_kept(name: str) -> bool:
 def steers(parts: Sequence[str]) -> bool:
     """Does a path, given as its parts, name a file that steers, build files included?"""
     folded = [part.casefold() for part in parts]
-    return folded[-1] in STEERING_FILES or not STEERING_FOLDERS.isdisjoint(folded)
+    return folded[-1] in STEERING_FILES | REPOSITORY or not STEERING_FOLDERS.isdisjoint(folded)

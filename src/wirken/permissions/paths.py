@@ -11,7 +11,7 @@ import posixpath
 import re
 from typing import Final
 
-from wirken.domain.steering import STEERING_FILES, STEERING_FOLDERS
+from wirken.domain.steering import REPOSITORY, STEERING_FILES, STEERING_FOLDERS
 from wirken.permissions.shell.words import UNKNOWN, could_be_one
 
 SANDBOX_ROOT = "/workspace"
@@ -63,6 +63,7 @@ _DEVICES: Final = re.compile(
 )
 _NETWORK: Final = re.compile(r"/dev/(?:tcp|udp)/")
 _MEMORY: Final = re.compile(r"/proc/[^/]+/(?:task/[^/]+/)?(?:environ|mem|maps|auxv|cmdline)")
+_FILES: Final = STEERING_FILES | REPOSITORY
 _APART: Final = re.compile(r"[\s=:,@;\"'`()<>{}\[\]|&]+")
 _VALUE: Final = re.compile(r"[=:,]")
 
@@ -88,7 +89,7 @@ def where(path: str) -> Where:
 
 def may_end_a_steering_name(tail: str) -> bool:
     """Can a name that ends so be one that steers?"""
-    return any(name.endswith(tail.casefold()) for name in STEERING_FILES | STEERING_FOLDERS)
+    return any(name.endswith(tail.casefold()) for name in _FILES | STEERING_FOLDERS)
 
 
 def names_credential(path: str) -> bool:
@@ -99,7 +100,7 @@ def names_credential(path: str) -> bool:
 def names_steering(path: str) -> bool:
     """Does a path, wherever it lies, go by the name of a file that steers the agent or the person's tools?"""
     parts = _parts(path)
-    return _any_of(parts[-1], STEERING_FILES) or any(_any_of(part, STEERING_FOLDERS) for part in parts)
+    return _any_of(parts[-1], _FILES) or any(_any_of(part, STEERING_FOLDERS) for part in parts)
 
 
 def relative(path: str) -> str | None:

@@ -107,6 +107,7 @@ def test_a_credential_is_one_wherever_it_lies(path: str) -> None:
 def test_what_steers_does_so_wherever_it_lies() -> None:
     assert names_steering("/home/me/.bashrc")
     assert names_steering("../AGENTS.md")
+    assert names_steering("sub/HEAD"), "with it, a folder is a repository whose config git obeys"
     assert not names_steering("/home/me/notes")
 
 

@@ -43,6 +43,7 @@ def given(client: Client, *paths: str) -> None:
 def test_names_count_whatever_their_case_and_build_files_are_left_to_builds() -> None:
     assert all(map(is_kept, (".git", ".GIT", "AGENTS.md", "agents.MD", ".envrc", ".mcp.json", "skills", "Soul.md")))
     assert not any(map(is_kept, ("Makefile", "gnumakefile", "git", "README.md", ".gitignore", "agents.md.bak")))
+    assert steers(["a", "HEAD"]) and not is_kept("HEAD"), "as such only where it makes a repository"
     assert steers(["a", "Makefile"]) and steers([".git", "x"]) and not steers(["Makefile", "x"])
 
 
