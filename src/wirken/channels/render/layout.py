@@ -89,8 +89,9 @@ class _Layout:
 
     def _gap(self, place: _Place) -> None:
         """An empty line; after a heading it belongs to what follows."""
-        keep = bool(self.lines) and self.lines[-1].kind is Kind.HEADING
-        self.lines.append(Line(quoted=place.quoted and self.lines[-1].quoted, keep=keep))
+        if self.lines:
+            before = self.lines[-1]
+            self.lines.append(Line(quoted=place.quoted and before.quoted, keep=before.kind is Kind.HEADING))
 
     def _items(self, block: Items, place: _Place) -> None:
         within = replace(place, depth=place.depth + 1)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from wirken.channels.render import links
 from wirken.channels.render.hygiene import GAP
 from wirken.channels.render.lines import Style
 from wirken.channels.render.markup import Dialect
@@ -17,8 +16,8 @@ from wirken.domain import channel_limits as limits
 _BREAKS: Final = re.compile(r"(?:<br>){1,2}(?=<(?:h[1-6]|pre|blockquote)>)|(</(?:h[1-6]|pre|blockquote)>)(?:<br>){1,2}")
 """Line breaks beside elements that begin and end a line by themselves."""
 
-_PILLS: Final = "matrix.to"
-"""A link to this host is drawn as a mention of a person or a room."""
+_PILL: Final = re.compile(r"https?://matrix\.to\.?(?:[:/?#]|$)|#/(?:[@#!+]|%40|%23|%21|%2b|user/|room/)", re.IGNORECASE)
+"""A link that clients draw as a mention of a person or a room: matrix.to, and clients' own addresses of that form."""
 
 
 def content(markup: str, plain: str) -> dict[str, object]:
@@ -46,7 +45,7 @@ def _fence(text: str, language: str) -> str:
 
 
 def _link(text: str, target: str) -> str:
-    if links.host(target).rstrip(".") == _PILLS:
+    if _PILL.search(target):
         return escape(text.replace("://", f":{GAP}//"))
     return f'<a href="{escape(target)}">{escape(text)}</a>'
 

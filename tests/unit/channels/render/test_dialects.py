@@ -63,3 +63,23 @@ def test_joiners_stay_where_they_have_an_office() -> None:
 def test_a_list_goes_on_counting_and_an_item_of_code_has_its_mark() -> None:
     (piece,) = rendered("7. a\n8. ```\n   b\n   ```", DIALECTS["whatsapp"])
     assert piece.markup == "7. a\n8. \n```\nb\n```"
+
+
+def test_quotes_without_text_leave_no_trace() -> None:
+    (piece,) = rendered(">>\n>0", DIALECTS["discord"])
+    assert piece.markup == "> 0"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://matrix.to/#/@a:b",
+        "https://MATRIX.to./#/%40a:b",
+        "https://app.example/#/user/@a:b",
+        "http://c.example/#/!r",
+    ],
+)
+def test_a_link_that_matrix_clients_draw_as_a_mention_is_text(target: str) -> None:
+    (piece,) = rendered(f"[boss]({target}) https://a.example/matrix.to", DIALECTS["matrix"])
+    assert piece.markup.count("<a ") == 1
+    assert '<a href="https://a.example/matrix.to">' in piece.markup
