@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from wirken.runner.masks import EMPTY, HIDDEN, READ_ONLY, masks
@@ -16,6 +17,13 @@ def test_what_the_kernel_has_is_covered_and_nothing_else(tmp_path: Path) -> None
         *("--ro-bind", "/nothing", "/proc/acpi"),
         *("--ro-bind", "/proc/sys", "/proc/sys"),
     )
+
+
+def test_what_we_could_not_open_ourselves_needs_no_mask(tmp_path: Path) -> None:
+    for name, mode in (("slabinfo", 0o000), ("keys", 0o200), ("kmsg", 0o400)):
+        (tmp_path / name).touch(mode)
+    covered = {word.rpartition("/")[2] for word in masks(tmp_path, Path("/nothing")) if word.startswith("/proc/")}
+    assert covered == ({"slabinfo", "keys", "kmsg"} if os.geteuid() == 0 else {"keys", "kmsg"})
 
 
 def test_a_machine_without_them_needs_no_masks(tmp_path: Path) -> None:

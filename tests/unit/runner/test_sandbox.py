@@ -13,6 +13,7 @@ from tests.support.runner_client import Client, runner
 from tests.support.walled import owned
 
 from wirken.domain import limits
+from wirken.runner.masks import HIDDEN
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +85,15 @@ def test_nothing_of_the_host_is_visible_but_usr(sandbox: Client) -> None:
     top, _, rest = ran.output.partition("alternatives\n")
     assert set(top.split()) <= set("bin dev etc lib lib32 lib64 libx32 proc sbin tmp usr workspace".split())
     assert set(rest.split()) <= {"group", "hosts", "ld.so.cache", "localtime", "nsswitch.conf", "passwd", "/tmp:"}
+
+
+def test_nothing_that_is_hidden_of_proc_can_be_opened(sandbox: Client) -> None:
+    names = " ".join(HIDDEN)
+    script = (
+        f"for n in {names}; do for how in '<' '>>'; do (eval \": $how /proc/$n\") && echo $n; done; done 2>/dev/null"
+    )
+    assert sandbox.sh(f"{script}; (: < /proc/stat) && echo stat").output == "stat\n"
+    assert sandbox.sh(f"{script.replace(names, 'stat')}; true").output == "stat\n"
 
 
 def test_a_command_is_not_root_and_has_no_capabilities(sandbox: Client) -> None:
