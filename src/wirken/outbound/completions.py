@@ -246,7 +246,7 @@ class Completions:
         return CompletionEnd(self._sentence(error), retryable=isinstance(error, ModelFailure) and error.retryable)
 
     def _sentence(self, error: WirkenError) -> str:
-        return self._scrubber.clean(f"{error} {error.advice}".strip())
+        return self._scrubber.clean_cut(f"{error} {error.advice}".strip())
 
 
 def _where(name: str, provider: ProviderConfig, model: str) -> tuple[Where, Endpoint]:

@@ -81,6 +81,21 @@ class Scrubber:
                     text = text.replace(form, MARK)
         return text
 
+    def clean_cut(self, text: str) -> str:
+        """Return `text` cleaned also of what begins as a held secret does: somebody cut it, perhaps inside of one."""
+        text = self.clean(text)
+        for secret in self._held.values():
+            for form in secret:
+                start = 0
+                while (at := text.find(form[: limits.SCRUB_SHORTEST], start)) >= 0:
+                    same = next(
+                        (n for n, (one, other) in enumerate(zip(text[at:], form, strict=False)) if one != other),
+                        len(form),
+                    )
+                    text = f"{text[:at]}{MARK}{text[at + same :]}"
+                    start = at + len(MARK)
+        return text
+
     def hold_from(self, text: str) -> int:
         """Return where a secret may begin that the end of `text` cuts off; `len(text)` for none."""
         end = len(text)

@@ -16,6 +16,7 @@ from tests.support.fake_openai import FakeOpenAI
 from tests.support.outbound import KEY, QUICK, Heard, ask, completions, config, question
 
 from wirken.config.model import Config
+from wirken.domain import limits
 from wirken.domain.conversation import CallProposed, Completed, ModelEvent, UserMessage
 from wirken.domain.errors import Unavailable
 from wirken.domain.secret import Secret
@@ -132,6 +133,14 @@ async def test_failures_read_as_a_person_needs_them(reply: fake_openai.Reply, wo
     assert words in end.error
     assert end.retryable is retryable
     assert not heard.events
+
+
+async def test_a_key_that_a_provider_repeats_and_we_cut_does_not_leave() -> None:
+    words = "." * (limits.MODEL_SAID - 20) + KEY
+    async with FakeOpenAI([fake_openai.Failure(418, words, "odd")], key=KEY) as fake:
+        end, _ = await ask("openai", fake.base_url, credential="it-key")
+    assert "...." in end.error
+    assert KEY[:8] not in end.error
 
 
 async def test_an_unknown_model_says_how_to_get_it() -> None:

@@ -28,6 +28,20 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize("written", WRITTEN)
+def test_what_somebody_cut_inside_a_secret_does_not_leave(written: str) -> None:
+    scrubber = Scrubber()
+    with scrubber.holding(Secret(RAW)):
+        for kept in range(24, len(written)):
+            cleaned = scrubber.clean_cut(f'it said: "{written[:kept]}". Try {MARK}')
+            assert written[8:24] not in cleaned
+            assert cleaned.startswith("it said: ") and cleaned.endswith(f'". Try {MARK}')
+        assert scrubber.clean_cut("nothing of that") == "nothing of that"
+        assert KEY not in scrubber.clean_cut(f"{KEY}{KEY[:12]} {KEY}")
+    with scrubber.holding(Secret(MARK.encode())):
+        assert scrubber.clean_cut(MARK * 2) == MARK * 2
+
+
+@pytest.mark.parametrize("written", WRITTEN)
 def test_a_held_secret_leaves_in_no_form(written: str) -> None:
     scrubber = Scrubber()
     with scrubber.holding(Secret(RAW)):
