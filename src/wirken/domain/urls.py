@@ -12,7 +12,11 @@ PORTS: Final = {"https": 443, "http": 80}
 
 _URL: Final = re.compile(r"(https?)://([^/?#\\]+)([^#]*)(?:#.*)?", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"[!-\[\]-~]+")  # RFC 3986 has no blank, no control and no backslash
-_DOTS: Final = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?=/|$)", re.IGNORECASE)
+_DOTS: Final = re.compile(
+    r"(?:^|/|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){1,2}(?=/|;|%(?:25)*(?:2f|5c|3b|3f|23|00)|$)", re.IGNORECASE
+)
+"""`.` and `..` as some server reads them: also between slashes that are encoded, once or several times, before
+parameters (`..;`), and with a backslash for a slash."""
 
 
 class BadUrl(UsageError):
