@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from wirken.cli import plans
+from wirken.cli import boxes, plans
 from wirken.config.model import Config, ConfineConfig
 from wirken.config.sandbox import SandboxConfig
 from wirken.confine import process
@@ -41,3 +43,14 @@ def test_a_machine_that_lacks_what_may_not_be_missing_is_refused_by_name(monkeyp
     assert "landlock-tcp" not in str(caught.value)
     later = tuple(name for name, since in LANDLOCK_SINCE.items() if since > 3)
     assert trial.without(later) == trial.without(("landlock",)) == later
+
+
+def test_a_tool_root_without_a_shell_or_beside_containers_is_said_in_the_first_lines(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/sh").symlink_to("/bin/none")
+    own = boxes.Chosen("bubblewrap", "asked")
+    assert plans._programs(str(tmp_path), own) == f"{tmp_path} (it has no /bin/sh, which text commands need)"
+    (tmp_path / "bin/none").touch()
+    assert plans._programs(str(tmp_path), own) == str(tmp_path)
+    assert "not used" in plans._programs(str(tmp_path), boxes.Chosen("docker", "asked"))
+    assert plans.without_shell("") == ""
