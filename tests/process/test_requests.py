@@ -131,11 +131,20 @@ def test_a_refusal_sends_nothing(up: Spine) -> None:
     assert "egress_verdict" not in up.kinds("default/terminal/no")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://169.254.169.254/", "https://localhost/", "file:///etc"])
-def test_what_is_no_hosts_name_is_not_even_asked_for(up: Spine, url: str) -> None:
-    session = f"literal{len(url)}"
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("http://127.0.0.1/", "ip_literal"),
+        ("http://169.254.169.254/", "ip_literal"),
+        ("https://example.org:22/", "port_not_allowed"),
+        ("https://localhost/", "malformed"),
+        ("file:///etc", "malformed"),
+    ],
+)
+def test_what_is_no_hosts_name_is_not_even_asked_for(up: Spine, url: str, rule: str) -> None:
+    session = f"literal-{rule}-{len(url)}"
     wirken(up.data, "ask", "-m", f'call: http_request {{"url":"{url}"}}', "--session", session)
-    assert "'malformed'" in result(up, session).output
+    assert f"'{rule}'" in result(up, session).output
 
 
 def test_a_search_needs_nobody_and_asks_the_engine(up: Spine) -> None:

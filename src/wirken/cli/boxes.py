@@ -52,18 +52,23 @@ def choose(config: SandboxConfig, bubblewrap: str, data: str, start: str) -> Cho
         case "bubblewrap":
             return _bubblewrap(config, asked, bubblewrap)
         case "docker":
-            return _engine(config, "docker", asked, data, start)
+            found = _engine(config, "docker", asked, data, start)
+            return found if _answers(config.docker_socket) else found._replace(trouble=_silent(config))
         case "gvisor":
             return _gvisor(config, asked, bubblewrap, data, start)
         case "auto":
             if not bubblewrap:
                 return _bubblewrap(config, "because it works here", "")
             if not _answers(config.docker_socket):
-                trouble = f"{bubblewrap.rstrip('.')}; and no container engine answers at {config.docker_socket}"
+                trouble = f"{bubblewrap.rstrip('.')}; and {_silent(config)}"
                 return _bubblewrap(config, "because there is nothing else", trouble)
             why = f"because bubblewrap does not work here: {bubblewrap}"
             found = _engine(config, "docker", why, data, start)
             return found._replace(options=(*found.options, "--instead-of", bubblewrap))
+
+
+def _silent(config: SandboxConfig) -> str:
+    return f"no container engine answers at {config.docker_socket}"
 
 
 def _bubblewrap(config: SandboxConfig, why: str, trouble: str) -> Chosen:

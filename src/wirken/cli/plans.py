@@ -140,7 +140,9 @@ def _banner(
     model = config.agent(DEFAULT_AGENT).model
     absent, chosen, root = walls
     trouble = chosen.trouble.rstrip(".")
-    sandbox = f"none ({trouble}); no command is run" if trouble else f"{chosen.kind} (no network, read-only root)"
+    sandbox = (
+        f"none ({trouble}); no command is run" if trouble else f"{chosen.kind} ({_network(config)}, read-only root)"
+    )
     return (
         f"wirken {__version__}",
         f"Provider: {REHEARSAL if model.startswith(f'{REHEARSAL}/') else model}",
@@ -151,6 +153,17 @@ def _banner(
         f"WebChat:  http://localhost:{port}",
         *([f"Missing:  {', '.join(absent)} (walls of our own processes)"] if absent else ()),
     )
+
+
+def _network(config: Config) -> str:
+    """Return whether any command reaches out, in words."""
+    granted = [
+        f"{agent} on {channel}"
+        for agent, entry in config.agents.items()
+        for channel, egress in sorted(entry.egress.items())
+        if egress.mode != "none"
+    ]
+    return f"network for {', '.join(granted)}" if granted else "no network"
 
 
 def _programs(root: str, chosen: boxes.Chosen) -> str:

@@ -8,9 +8,9 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from wirken.domain.actions import CredentialUse
-from wirken.domain.errors import ConfigError
-from wirken.domain.hosts import BadHost, host_name
-from wirken.domain.urls import Target
+from wirken.domain.errors import ConfigError, UsageError
+from wirken.domain.hosts import host_name
+from wirken.domain.urls import Target, target
 
 Method: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -18,6 +18,14 @@ _Entry = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 _Header = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 _Prefix = Annotated[str, msgspec.Meta(pattern=r"^/[!->@-~]*$", max_length=1024)]
 _Format = Annotated[str, msgspec.Meta(pattern=r"^[ -z|~]*\{\}[ -z|~]*$", max_length=128)]
+
+FRAMING: Final = frozenset(
+    (
+        "host content-length transfer-encoding connection keep-alive upgrade te trailer expect proxy-connection "
+        "http2-settings accept-encoding"
+    ).split()
+)
+"""Headers by which two readers of one request could differ (RFC 9110, 7.6.1; RFC 9112, 6.3): nobody sets them."""
 
 ENGINES: Final = {"brave": "https://api.search.brave.com", "tavily": "https://api.tavily.com"}
 """Where the hosted engines are; a SearXNG is wherever its operator runs it."""
@@ -76,9 +84,11 @@ def check(bindings: Mapping[str, HttpCredential], search: WebSearch) -> None:
     places: dict[tuple[str, str, str], str] = {}
     for name, entry in bindings.items():
         try:
-            host = host_name(entry.host)
-        except BadHost as error:
+            host = target(f"https://{host_name(entry.host)}{entry.path}").host
+        except UsageError as error:
             raise BadRequests(f"[http_credentials.{name}]: {error}", hint=error.advice) from None
+        if entry.header.lower() in FRAMING:
+            raise BadRequests(f"[http_credentials.{name}]: the header {entry.header} says how a request is read.")
         for method in entry.methods:
             other = places.setdefault((host, entry.path.rstrip("/"), method), name)
             if other != name:

@@ -25,6 +25,10 @@ class BadUrl(UsageError):
     hint = "Write https://host.example/path; no user, no port of its own, no `..` in the path."
 
 
+class BadPort(BadUrl):
+    """A request was meant for another port than its scheme's."""
+
+
 class Target(NamedTuple):
     """Where a request goes. `path` begins with a slash and holds the query."""
 
@@ -56,7 +60,7 @@ def target(url: str) -> Target:
         raise BadUrl("This address names a user.")
     host, _, port = authority.partition(":") if authority.count(":") == 1 else (authority, "", "")
     if port not in ("", str(PORTS[scheme])):
-        raise BadUrl(f"Requests go to port {PORTS[scheme]} for {scheme}, and to no other.")
+        raise BadPort(f"Requests go to port {PORTS[scheme]} for {scheme}, and to no other.")
     bare = path.partition("?")[0]
     if _DOTS.search(bare):
         raise BadUrl("The path of this address holds `.` or `..` as a part.")

@@ -8,19 +8,14 @@ from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
-from wirken.config.requests import Method
+from wirken.config.requests import FRAMING, Method
 from wirken.domain import request_limits
 from wirken.domain.errors import WirkenError
 from wirken.domain.urls import Target, target
 
-FORBIDDEN: Final = frozenset(
-    (
-        "authorization proxy-authorization cookie host content-length transfer-encoding connection keep-alive upgrade "
-        "te trailer expect proxy-connection http2-settings accept-encoding"
-    ).split()
-)
-"""Headers that a model may not set: those that carry credentials, which an operator binds instead, and those by which
-two readers of one request could differ (RFC 9110, 7.6.1; RFC 9112, 6.3)."""
+FORBIDDEN: Final = FRAMING | {"authorization", "proxy-authorization", "cookie"}
+"""Headers that a model may not set: those by which requests are read, and those that carry credentials, which an
+operator binds instead."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _VALUE: Final = re.compile(r"[ -~]*")

@@ -10,9 +10,8 @@ from wirken.domain.actions import CanonicalCall, Denied
 from wirken.permissions.budget import State
 from wirken.permissions.decide import Gate, denial
 from wirken.permissions.findings import Classified
-from wirken.permissions.keys import is_host
 from wirken.permissions.policy import ToolRules, objection
-from wirken.permissions.requests import off_the_list
+from wirken.permissions.requests import fault, off_the_list
 
 
 def outside_workspace(call: CanonicalCall, found: Classified) -> Denied | None:
@@ -38,8 +37,8 @@ def no_address(call: CanonicalCall, found: Classified) -> Denied | None:
     """A request goes to a host's name, and to none besides the operator's list where there is one and no question."""
     if call.tool != "http_request":
         return None
-    if not any(map(is_host, found.keys)):
-        return _refused(call, found, "malformed", " ".join(found.reasons), "do nothing about it")
+    if (wrong := fault(call)) is not None:
+        return _refused(call, found, *wrong, "do nothing about it")
     if host := off_the_list(call, found):
         said = f"{host} is not on the list of this agent and channel."
         return _refused(call, found, "not_allowed", said, f"add it to [agents.{call.agent}.egress.{call.channel}]")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from wirken.domain.actions import CanonicalCall, Place, Tier
+from wirken.domain.egress import Verdict
 from wirken.domain.errors import UsageError
-from wirken.domain.hosts import covers
+from wirken.domain.hosts import IpLiteral, covers
 from wirken.domain.ids import ActionKey
-from wirken.domain.urls import target
+from wirken.domain.urls import BadPort, target
 from wirken.permissions import keys
 from wirken.permissions.findings import Classified
 
@@ -45,3 +48,18 @@ def off_the_list(call: CanonicalCall, found: Classified) -> str:
         return ""
     wanted = [key.partition(":")[2] for key in found.keys if keys.is_host(key)]
     return next((host for host in wanted if not covers(call.place.hosts, host)), "")
+
+
+def fault(call: CanonicalCall) -> tuple[Verdict, str] | None:
+    """Return why a request goes to no host's name at its scheme's port: verdict and sentence; None if it does."""
+    try:
+        target(json.loads(call.arguments)["url"])
+    except IpLiteral as error:
+        return "ip_literal", str(error)
+    except BadPort as error:
+        return "port_not_allowed", str(error)
+    except UsageError as error:
+        return "malformed", str(error)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "malformed", "The arguments name no address."
+    return None

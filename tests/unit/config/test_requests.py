@@ -59,6 +59,8 @@ def test_outbound_may_ask_for_what_is_bound_and_nothing_else() -> None:
         ('[http_credentials.x]\ncredential = "a"\nhost = "example.org"\nformat = "{}\\n{}"\n', "format"),
         ('[http_credentials.x]\ncredential = "a"\nhost = "example.org"\nmethods = []\n', "methods"),
         ('[http_credentials.x]\ncredential = "a"\nhost = "example.org"\nheader = "X Y"\n', "header"),
+        ('[http_credentials.x]\ncredential = "a"\nhost = "example.org"\npath = "/a/../b"\n', "part"),
+        ('[http_credentials.x]\ncredential = "a"\nhost = "example.org"\nheader = "Host"\n', "how a request is read"),
         ('[http_credentials.x]\ncredential = "a"\nhosts = "example.org"\n', "Did you mean|no key"),
         (
             '[http_credentials.x]\ncredential = "a"\nhost = "example.org"\n'

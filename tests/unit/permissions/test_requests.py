@@ -67,8 +67,11 @@ def test_a_credential_has_a_key_and_a_tier_of_its_own(tier: Tier) -> None:
 @pytest.mark.parametrize(
     ("url", "network", "rule"),
     [
-        ("https://127.0.0.1/", "none", "malformed"),
-        ("https://[::1]/", "open", "malformed"),
+        ("https://127.0.0.1/", "none", "ip_literal"),
+        ("https://[::1]/", "open", "ip_literal"),
+        ("https://0x7f.1/", "ask", "ip_literal"),
+        ("https://example.org:8443/", "ask", "port_not_allowed"),
+        ("https://localhost/", "ask", "malformed"),
         ("ftp://example.org/", "ask", "malformed"),
         ("https://user@example.org/", "ask", "malformed"),
         ("https://evil.test/", "allowlist", "not_allowed"),
