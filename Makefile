@@ -52,7 +52,9 @@ check: lint
 
 test: lint
 	$(BIN)/python -m compileall -q src
-	$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered
+	@mkdir -p build
+	$(BIN)/python -m pytest -q --cov --cov-report=
+	@$(BIN)/python -m coverage report --skip-covered > build/coverage.txt && tail -1 build/coverage.txt
 
 format: setup-test
 	$(BIN)/ruff format .

@@ -302,7 +302,11 @@ open("good", "w").write("harmless")
 print("ready", flush=True)
 while True:
     for make in makers:
-        make()
+        try:
+            make()
+        except FileExistsError:  # written through the link "target" -> "new" that was just made
+            os.unlink("new")
+            continue
         os.rename("new", "target")
 """
 
