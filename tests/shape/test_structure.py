@@ -112,5 +112,5 @@ def test_every_locked_dependency_of_ours_is_one_that_we_asked_for_or_one_of_thei
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
     for one in wanted:
-        name = re.split(r"[<>=!\[; ]", one)[0].lower().replace("_", "-")
+        name = re.sub(r"[-_.]+", "-", re.split(r"[<>=!\[; ]", one)[0].lower())  # PEP 503
         assert re.search(rf"(^|\s){re.escape(name)}==", locked), one

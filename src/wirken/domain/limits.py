@@ -248,6 +248,8 @@ WALLS_REPORT: Final = 256  # bytes in which a child tells the supervisor which w
 
 # --- page -------------------------------------------------------------------------------------------
 PAGE_PORT: Final = 18790  # the page's port on loopback
+TEAMS_PORT: Final = 3978  # the port on 127.0.0.1 where Bot Connector's calls arrive through the operator's tunnel
+WHATSAPP_PORT: Final = 3979  # the same for WhatsApp's webhook
 PAGE_UIDS: Final = 16  # further users who may use the page; each is the owner there, so they are few
 PAGE_STREAMS: Final = 32  # open event streams; a few tabs per person
 PAGE_BODY: Final = MESSAGE * 2  # bytes of a request body; a JSON-escaped message fits
