@@ -23,7 +23,8 @@ from wirken.domain.events import ToolResultFact
 needs_ports = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root may bind the ports 443 and 80")
 pytestmark = pytest.mark.slow
 
-ADDRESS, HOST = "127.0.0.8", "www.requests.example"
+ADDRESS, HOST, OTHER = "127.0.0.8", "www.requests.example", "other.requests.example"
+MOVED = "127.0.0.9"
 KEY = "canary-A1b2C3d4E5f6"
 
 
@@ -66,6 +67,7 @@ host = "{HOST}"
 path = "/bound"
 [egress.own_addresses]
 "{HOST}" = ["{ADDRESS}"]
+"{OTHER}" = ["{MOVED}"]
 """
     with spine(tmp_path_factory.mktemp("requests"), config) as one:
         done = wirken(one.data, "credentials", "add", "mine", "--stdin", text=KEY)
@@ -82,6 +84,30 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     context = authority(folder / "ca", (HOST,))
     with served(folder / "www", context, ADDRESS, Ports(443, 80)):
         yield folder
+
+
+class _Moved(http.server.BaseHTTPRequestHandler):
+    """Everything has moved to the first host."""
+
+    def do_GET(self) -> None:
+        self.send_response(301)
+        self.send_header("Location", f"http://{HOST}/page.txt")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def moved() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer((MOVED, 80), _Moved)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://{OTHER}/old"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def asked(up: Spine, session: str, url: str, *expected: str, answer: str = "y") -> ToolResultFact:
@@ -115,6 +141,29 @@ def test_a_request_is_asked_for_shown_made_and_on_record(up: Spine, site: Path) 
     assert (closed.ended, closed.address) == ("closed", ADDRESS) and closed.bytes_down > len("the page")
     up.until_at_rest("default/terminal/plain")
     assert wirken(up.data, "sessions", "verify", "plain", "--strict").returncode == 0
+
+
+@needs_ports
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_redirect_to_another_host_is_a_question_of_its_own(up: Spine, site: Path, moved: str, answer: str) -> None:
+    session = f"moved-{answer}"
+    words = ["ask", "-m", f'call: http_request {{"url":"{moved}"}}', "--session", session]
+    at = Terminal([*WIRKEN, *words], environment(up.data))
+    at.see("Allow? ")
+    at.type("y\n")
+    at.see(f"A server sent this request on to there (redirect 1); what was asked for is: GET {moved}")
+    at.see("Allow? ")
+    assert [fact.host for fact in up.facts(f"default/terminal/{session}") if isinstance(fact, EgressVerdict)] == [OTHER]
+    at.type(f"{answer}\n")
+    at.end()
+    found = result(up, session)
+    assert found.output.splitlines()[0] == ("HTTP 200 OK" if answer == "y" else "HTTP 301 Moved Permanently")
+    reached = [fact for fact in up.facts(f"default/terminal/{session}") if isinstance(fact, EgressVerdict)]
+    assert [(fact.host, fact.address) for fact in reached if fact.verdict == "allowed"] == (
+        [(OTHER, MOVED), (HOST, ADDRESS)] if answer == "y" else [(OTHER, MOVED)]
+    )
+    up.until_at_rest(f"default/terminal/{session}")
+    assert wirken(up.data, "sessions", "verify", session, "--strict").returncode == 0
 
 
 @needs_ports

@@ -15,7 +15,7 @@ from wirken.domain.conversation import CallProposed, Completed, ModelEvent, Text
 from wirken.domain.errors import WirkenError
 from wirken.ipc import handshake, peer
 from wirken.ipc.calls.egress import EndedEgress, OnRecord, ReachEgress, StopEgress
-from wirken.ipc.calls.outbound import Complete, CompletionEnd, OutboundQuestion
+from wirken.ipc.calls.outbound import Complete, CompletionEnd, OutboundQuestion, Perform
 from wirken.ipc.calls.runner import Ran, Run, RunnerQuestion, SandboxReport
 from wirken.ipc.frames import Conversing
 from wirken.ipc.link import Emit, Link
@@ -106,6 +106,8 @@ class ScriptedModel(Wing):
         self.stopped: list[StopEgress] = []
         self.unsaid: list[EndedEgress | ReachEgress] = []
         """What is said of open connections when their call is over."""
+        self.performs: Callable[[Perform], Awaitable[Ran]] | None = None
+        """What carries out the tools that work in outbound."""
         self.cancelled = 0
         self._decoder = msgspec.msgpack.Decoder(OutboundQuestion)
 
@@ -116,6 +118,9 @@ class ScriptedModel(Wing):
             for said in self.unsaid:
                 await link.call(said, OnRecord)
             return OnRecord()
+        if isinstance(asked, Perform):
+            assert self.performs is not None
+            return await self.performs(asked)
         assert isinstance(asked, Complete)
         self.questions.append(asked)
         step = self.script.popleft() if self.script else says("ok")

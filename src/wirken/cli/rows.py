@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from wirken.domain.egress import EgressVerdict
+from wirken.domain.egress import EgressVerdict, HttpRedirect
 from wirken.domain.events import (
     ApprovalRequested,
     AssistantToolCalls,
@@ -65,6 +65,8 @@ def headline(fact: Fact) -> str:
         case EgressVerdict():
             how = "reaches" if fact.verdict == "allowed" else f"does not reach ({fact.verdict})"
             return f"{how}: {fact.host}:{fact.port}"
+        case HttpRedirect():
+            return f"sent on by the server ({fact.status}): {fact.method} {fact.url}"
         case BudgetAlert():
             return spent(fact)
         case TurnEnded(outcome="failed" | "stopped" | "interrupted"):

@@ -10,6 +10,7 @@ import msgspec
 from wirken.domain.actions import CredentialUse
 from wirken.domain.errors import ConfigError, UsageError
 from wirken.domain.hosts import host_name
+from wirken.domain.redirects import same_origin
 from wirken.domain.urls import Target, target
 
 Method: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -77,6 +78,18 @@ def use(bindings: Mapping[str, HttpCredential], method: str, wanted: Target) -> 
         return None
     _, name = max(serving)
     return CredentialUse(name, bindings[name].tier)
+
+
+def still(
+    bindings: Mapping[str, HttpCredential], carried: CredentialUse | None, here: Target, method: str, to: Target
+) -> CredentialUse | None:
+    """Return the credential that goes on with a redirect: the one that the request carries, within its own place.
+
+    No other one ever comes along: whoever answered chose where to go, and nobody meant a credential for that.
+    """
+    if carried is None or not same_origin(here, to):
+        return None
+    return carried if use(bindings, method, to) == carried else None
 
 
 def check(bindings: Mapping[str, HttpCredential], search: WebSearch) -> None:

@@ -29,7 +29,7 @@ class EgressVerdict(_Fact, frozen=True, kw_only=True, tag="egress_verdict"):
 
     `call_id` names the call, `connection` counts its attempts from 1. `program` is what the sandbox says of itself,
     which proves nothing. `rule`: what decided (`permissions.egress.Rule`, `grant`, `approval`, `relay`; `call` and
-    `search` for tools that work in outbound); `by`: the
+    `search` for tools that work in outbound, and where a redirect was refused, the rule that did); `by`: the
     principal who did, if one did; `lease`: of the question that was answered. `address`: where it leads, if allowed.
     """
 
@@ -61,6 +61,20 @@ class EgressClosed(_Fact, frozen=True, kw_only=True, tag="egress_closed"):
     ended: Ending
 
 
+class HttpRedirect(_Fact, frozen=True, kw_only=True, tag="http_redirect"):
+    """A server sent a permitted request on; on disk before that is judged. The verdict on it is the next of the call's.
+
+    `hop` counts from 1; `method` and `url` are what would be asked there, `credential` the binding that would go along.
+    """
+
+    call_id: str
+    hop: int
+    status: int
+    method: str
+    url: str
+    credential: str
+
+
 class RelayUse(_Fact, frozen=True, kw_only=True, tag="relay_use"):
     """A process of ours used the relay: a host's first connection at once, further ones added up once an hour."""
 
@@ -73,4 +87,4 @@ class RelayUse(_Fact, frozen=True, kw_only=True, tag="relay_use"):
     bytes_down: int
 
 
-EgressFact: TypeAlias = EgressVerdict | EgressClosed | RelayUse
+EgressFact: TypeAlias = EgressVerdict | EgressClosed | HttpRedirect | RelayUse

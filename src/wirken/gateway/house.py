@@ -29,6 +29,7 @@ from wirken.gateway.connection import ChannelPeer, SurfacePeer, WingPeer, attach
 from wirken.gateway.desk import Desk
 from wirken.gateway.door import OPERATOR, Door
 from wirken.gateway.egress.parts import put_together
+from wirken.gateway.egress.redirects import Rules
 from wirken.gateway.flagging import warnings
 from wirken.gateway.grants import Grants
 from wirken.gateway.homes import homes
@@ -104,9 +105,10 @@ class House:
             _log.warning("a skill is left out: %s", trouble)
         self.bounds = Bounds(self.loaded.config, policy, catalogued, self.log, self.clock)
         sessions = Sessions(self.log)
-        self.egress = put_together(loaded.config, self.log, clock, self.wings, sessions, self.approvals, self.store)
-        carrier = Carrier(self.wings, reaches, self.egress.calls)
         placing = Placing(self.loaded.config, self.router, roots, self.programs, catalogued)
+        rules = Rules(placing, self._decide, self.approvals, self.loaded.config.http_credentials)
+        self.egress = put_together(loaded.config, self.log, clock, self.wings, sessions, rules, self.store)
+        carrier = Carrier(self.wings, reaches, self.egress.calls)
         dispatcher = Dispatcher(self.log, catalogued, self._decide, self.approvals, carrier, placing)
         self.turns = Turns(
             sessions=sessions,

@@ -33,11 +33,15 @@ class Placing:
 
     def __call__(self, call: CanonicalCall, seat: Seat) -> Judged:
         """Classify the call with its place: the sandbox there is, the paths outside, its credential."""
+        return self.redirected(call, seat, credential_of(self.config, call.tool, call.arguments))
+
+    def redirected(self, call: CanonicalCall, seat: Seat, credential: CredentialUse | None) -> Judged:
+        """Classify a request that a server sent on: it carries this credential, and none that is bound to the place."""
         place = msgspec.structs.replace(
             seat.place,
             sandbox=self.router.sandbox,
             bounds=self.router.bounds,
-            credential=credential_of(self.config, call.tool, call.arguments),
+            credential=credential,
         )
         call = placed(msgspec.structs.replace(call, place=place), self.tools, place.sandbox)
         config = self.config

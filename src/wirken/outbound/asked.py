@@ -9,9 +9,8 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from wirken.config.requests import FRAMING, Method
-from wirken.domain import request_limits
+from wirken.domain import redirects, request_limits
 from wirken.domain.errors import WirkenError
-from wirken.domain.urls import Target, target
 
 FORBIDDEN: Final = FRAMING | {"authorization", "proxy-authorization", "cookie"}
 """Headers that a model may not set: those by which requests are read, and those that carry credentials, which an
@@ -35,12 +34,13 @@ class RequestArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     body: Annotated[str, msgspec.Meta(max_length=request_limits.REQUEST_BODY)] = ""
 
-    def target(self) -> Target:
-        """Return where it goes. Raises `BadUrl`, `BadHost`."""
-        return target(self.url)
+    def worded(self) -> redirects.Asked:
+        """Return the request, which can be made as it stands. Raises `NotAsked`."""
+        self._fields()
+        self._content()
+        return redirects.Asked(self.url, self.method, self.headers, self.body)
 
-    def fields(self) -> list[tuple[bytes, bytes]]:
-        """Return the headers as bytes. Raises `NotAsked`."""
+    def _fields(self) -> None:
         for name, value in self.headers.items():
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
                 raise NotAsked("http_request: a header's name or value has characters that none may have.")
@@ -49,10 +49,8 @@ class RequestArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     f"http_request: the header {name} cannot be set. A credential is bound by the operator, under "
                     "[http_credentials] in config.toml, and then goes with the request by itself."
                 )
-        return [(name.encode(), value.encode()) for name, value in self.headers.items()]
 
-    def content(self) -> bytes:
-        """Return the body's bytes. Raises `NotAsked`."""
+    def _content(self) -> None:
         try:
             raw = self.body.encode()
         except UnicodeEncodeError:
@@ -61,7 +59,6 @@ class RequestArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise NotAsked(f"http_request: the body is larger than {request_limits.REQUEST_BODY} bytes.")
         if raw and self.method in ("GET", "HEAD"):
             raise NotAsked(f"http_request: a {self.method} has no body.")
-        return raw
 
 
 class SearchArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from wirken.domain import relay_limits
 from wirken.domain.egress import Ending, Verdict
-from wirken.ipc.calls.egress import Caller, EndedEgress, JudgeEgress, ReachEgress
+from wirken.ipc.calls.egress import Caller, EndedEgress, JudgeEgress, ReachEgress, Redirect
 from wirken.ipc.calls.runner import WirePermit
 from wirken.outbound.fetching import Answer, Fetch, FetchFailed, Wanted
 from wirken.outbound.relay import Judge
@@ -20,6 +20,10 @@ Leads = Callable[[], Awaitable[Sequence[Address]]]
 """Returns the addresses that a host may be reached at. Raises `ResolutionFailed`, `PrivateAddress`."""
 
 
+class NotAllowed(FetchFailed):
+    """The gateway's no to a connection; the sentence is the gateway's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """`judge` is the gateway; `tool` is what wants the connections."""
@@ -29,21 +33,26 @@ class Attempts:
     tool: str
     fetch: Fetch
 
-    async def made(self, wanted: Wanted, leads: Leads) -> Answer:
-        """Make one request, whose addresses are found here. Raises what judge, resolver and `fetch` raise."""
+    async def allowed(self, host: str, port: int, redirect: Redirect | None = None) -> int:
+        """Return the ticket of a connection that may be. Raises `NotAllowed`, what the judge raises."""
         caller = Caller(self.permit, self.tool)
-        ruling = await self.judge.judge(JudgeEgress(role=ROLE, host=wanted.host, port=wanted.port, caller=caller))
+        asked = JudgeEgress(role=ROLE, host=host, port=port, caller=caller, redirect=redirect)
+        ruling = await self.judge.judge(asked)
         if ruling.verdict != "allowed":
-            raise FetchFailed(ruling.said)
+            raise NotAllowed(ruling.said)
+        return ruling.ticket
+
+    async def made(self, ticket: int, wanted: Wanted, leads: Leads) -> Answer:
+        """Make one request, whose addresses are found here. Raises what judge, resolver and `fetch` raise."""
         try:
             addresses = await leads()
         except (ResolutionFailed, PrivateAddress) as error:
             found: Verdict = "resolution_failed" if isinstance(error, ResolutionFailed) else "private_address"
-            await self.judge.reach(ReachEgress(ruling.ticket, found))
+            await self.judge.reach(ReachEgress(ticket, found))
             raise
         tried = " ".join(str(address) for address in addresses[: relay_limits.REACH_TRIES])
-        await self.judge.reach(ReachEgress(ruling.ticket, "allowed", tried))
-        return await self._fetched(ruling.ticket, replace(wanted, addresses=addresses))
+        await self.judge.reach(ReachEgress(ticket, "allowed", tried))
+        return await self._fetched(ticket, replace(wanted, addresses=addresses))
 
     async def _fetched(self, ticket: int, wanted: Wanted) -> Answer:
         """Make the request; whatever comes of it, say at the end what passed."""

@@ -1,34 +1,34 @@
 """The tools that work here, `http_request` and `web_search`: permitted calls in, what came of them out.
 
-A request goes to the host that was decided about. A redirect is followed to the same host alone; another host is a
-decision of its own, so the model reads where it leads and asks for it.
+A request goes to the host that was decided about. Where its answer sends it on, the gateway decides again, before
+anything goes there; what is not followed, the model reads.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, assert_never
-from urllib.parse import urljoin
 
 import msgspec
 
 from wirken.config.model import Config
-from wirken.config.requests import use
+from wirken.config.requests import still, use
 from wirken.domain import request_limits
 from wirken.domain.actions import CanonicalCall, CredentialUse
 from wirken.domain.errors import Refused, UsageError, WirkenError
+from wirken.domain.redirects import FOLLOWED, Asked, BadRedirect, following
 from wirken.domain.secret import Secret
-from wirken.domain.urls import Target, target
+from wirken.domain.urls import Target
+from wirken.ipc.calls.egress import Redirect
 from wirken.ipc.calls.outbound import Perform
 from wirken.ipc.calls.runner import Ran
 from wirken.ipc.permitted import Used, checked
 from wirken.outbound import search
 from wirken.outbound.answers import readable
 from wirken.outbound.asked import NotAsked, RequestArguments, SearchArguments, parsed
-from wirken.outbound.attempts import Attempts
+from wirken.outbound.attempts import Attempts, NotAllowed
 from wirken.outbound.endpoint import leads, located
 from wirken.outbound.fetching import Answer, Fetch, FetchFailed, Wanted
 from wirken.outbound.relay import Judge
@@ -36,8 +36,6 @@ from wirken.outbound.resolve import PrivateAddress, Resolver
 from wirken.outbound.scrub import Scrubber
 
 HERE: Final = "outbound"
-
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class Performing:
@@ -88,31 +86,39 @@ class Performing:
     # --- http_request ---------------------------------------------------------------------------------
 
     async def _request(self, asked: RequestArguments, decided: CredentialUse | None, attempts: Attempts) -> Ran:
-        wanted, method, body, fields = asked.target(), asked.method, asked.content(), asked.fields()
-        if use(self._config.http_credentials, method, wanted) != decided:
+        now, carried, scrubber = asked.worded(), decided, Scrubber()
+        here = now.target()
+        if use(self._config.http_credentials, now.method, here) != decided:
             raise Refused("Another credential would go with this request than the one that was decided about.")
-        scrubber = Scrubber()
+        ticket = await attempts.allowed(here.host, here.port)
         async with self._holding(decided, scrubber) as header:
             for followed in range(request_limits.REDIRECTS + 1):
-                answer = await self._once(wanted, method, [*fields, *header], body, attempts)
-                further = _redirect(answer, wanted)
-                if further is None or not self._may_follow(further, wanted, method, decided):
-                    return _ran(answer, scrubber, wanted, further, followed)
-                wanted = further
-                if answer.status == 303 or (answer.status in (301, 302) and method == "POST"):
-                    method, body = ("HEAD" if method == "HEAD" else "GET"), b""
-        raise FetchFailed(f"{wanted.host} sent more than {request_limits.REDIRECTS} redirects in a row.")
+                answer = await self._once(ticket, now, header if carried else [], attempts)
+                hop = _redirect(answer)
+                if hop is None:
+                    return _ran(answer, scrubber, here, followed)
+                if followed == request_limits.REDIRECTS:
+                    break
+                try:
+                    further = following(now, hop.status, hop.location)
+                    to = further.target()
+                    ticket = await attempts.allowed(to.host, to.port, hop)
+                except (BadRedirect, NotAllowed) as error:
+                    return _ran(answer, scrubber, here, followed, f"[the redirect was not followed: {error}]")
+                carried = still(self._config.http_credentials, carried, here, further.method, to)
+                now, here = further, to
+        raise FetchFailed(
+            f"{here.host} sent redirect number {request_limits.REDIRECTS + 1}; that many are not followed."
+        )
 
     async def _once(
-        self, to: Target, method: str, fields: list[tuple[bytes, bytes]], body: bytes, attempts: Attempts
+        self, ticket: int, asked: Asked, credential: list[tuple[bytes, bytes]], attempts: Attempts
     ) -> Answer:
-        wanted = Wanted(method, to.scheme, to.host, to.port, to.path, fields, body)
-        return await attempts.made(wanted, lambda: self._resolver.addresses(to.host))
-
-    def _may_follow(self, further: Target, wanted: Target, method: str, decided: CredentialUse | None) -> bool:
-        """Same host, not from TLS to none, and with the very credential that was decided about, or none."""
-        safe = further.host == wanted.host and not (wanted.scheme == "https" and further.scheme == "http")
-        return safe and use(self._config.http_credentials, method, further) == decided
+        to = asked.target()
+        fields = [(name.encode(), value.encode()) for name, value in asked.headers.items()]
+        body = asked.body.encode()
+        wanted = Wanted(asked.method, to.scheme, to.host, to.port, to.path, [*fields, *credential], body)
+        return await attempts.made(ticket, wanted, lambda: self._resolver.addresses(to.host))
 
     @asynccontextmanager
     async def _holding(
@@ -151,29 +157,24 @@ class Performing:
                 fields.append((asked.header.encode(), _value(asked.format, secret, engine.credential)))
             path = where.path + asked.path
             wanted = Wanted(asked.method, where.scheme, where.host, where.port, path, fields, asked.body)
-            answer = await attempts.made(wanted, lambda: leads(where, self._resolver))
+            ticket = await attempts.allowed(wanted.host, wanted.port)
+            answer = await attempts.made(ticket, wanted, lambda: leads(where, self._resolver))
             body = scrubber.clean(answer.body.decode("utf-8", "replace")).encode()  # hits are cut to a length
             found = search.hits(engine.kind, answer.status, body, count)
             return scrubber.clean(search.shown(found))
 
 
-def _redirect(answer: Answer, wanted: Target) -> Target | None:
-    """Return where an answer leads to, if it does and that can be asked for."""
+def _redirect(answer: Answer) -> Redirect | None:
+    """Return where an answer leads to, as it says, if it does."""
     where = answer.headers.get("location", "")
-    if answer.status not in _REDIRECTS or not where or len(where) > request_limits.URL:
+    if answer.status not in FOLLOWED or not where:
         return None
-    with contextlib.suppress(UsageError, ValueError):
-        return target(urljoin(wanted.url, where))
-    return None
+    return Redirect(answer.status, where[: request_limits.URL + 1])
 
 
-def _ran(answer: Answer, scrubber: Scrubber, wanted: Target, further: Target | None, followed: int) -> Ran:
-    notes = []
-    if followed:
-        notes.append(f"[after {followed} redirects, from {wanted.url}]")
-    if further is not None:
-        notes.append(f"[not followed: {further.url}; ask for it by a request of its own]")
-    text = scrubber.clean("\n".join([readable(answer, scrubber), *notes]))
+def _ran(answer: Answer, scrubber: Scrubber, here: Target, followed: int, *notes: str) -> Ran:
+    after = (f"[after {followed} redirects, from {here.url}]",) if followed else ()
+    text = scrubber.clean("\n".join([readable(answer, scrubber), *after, *notes]))
     return Ran(outcome="ok" if answer.status < 400 else "failed", output=text, place=HERE)
 
 

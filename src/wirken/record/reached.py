@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wirken.domain.actions import CanonicalCall
-from wirken.domain.egress import EgressClosed, EgressVerdict
+from wirken.domain.egress import EgressClosed, EgressVerdict, HttpRedirect
 from wirken.domain.errors import UsageError
 from wirken.domain.events import Outcome
 from wirken.domain.hosts import covers
@@ -25,12 +25,16 @@ class Reached:
     _allowed: set[tuple[str, int]] = field(default_factory=set)
     """Connections that were allowed and have not ended."""
 
+    _sent_on: dict[str, HttpRedirect] = field(default_factory=dict)
+    """The last redirect of a call."""
+
     def permitted(self, call_id: str, call: CanonicalCall) -> None:
         self._calls[call_id] = call
 
     def over(self, call_id: str, outcome: Outcome) -> Iterator[str]:
         """Yield what is wrong when a call's result comes; of one that was interrupted, ends may be missing."""
         self._calls.pop(call_id, None)
+        self._sent_on.pop(call_id, None)
         left = {one for one in self._allowed if one[0] == call_id}
         self._allowed -= left
         if left and outcome in ("ok", "failed"):
@@ -47,8 +51,19 @@ class Reached:
         self._allowed.add((fact.call_id, fact.connection))
         if fact.rule == "approval" and fact.lease not in approved:
             yield f"{fact.host} was reached by an approval that is not on record"
-        elif not _may(call, fact):
+        elif not _may(call, fact, self._sent_on.get(fact.call_id)):
             yield f"{fact.host} was reached, which the call's place does not allow"
+
+    def redirected(self, fact: HttpRedirect) -> Iterator[str]:
+        """Yield what is wrong with a redirect: only a request that runs is sent on, a hop after the other."""
+        call, last = self._calls.get(fact.call_id), self._sent_on.get(fact.call_id)
+        self._sent_on[fact.call_id] = fact
+        if call is None or call.tool != "http_request":
+            yield "a redirect of a call that was not running, or makes no request"
+        elif fact.hop <= (0 if last is None else last.hop):
+            yield "a redirect out of order"
+        elif fact.credential and (call.place.credential is None or fact.credential != call.place.credential.name):
+            yield "a redirect with a credential that its call does not carry"
 
     def closed(self, fact: EgressClosed) -> Iterator[str]:
         """Yield what is wrong with the end of a connection."""
@@ -58,11 +73,13 @@ class Reached:
         self._allowed.discard(connection)
 
 
-def _may(call: CanonicalCall, fact: EgressVerdict) -> bool:
+def _may(call: CanonicalCall, fact: EgressVerdict, sent_on: HttpRedirect | None) -> bool:
     if call.tool == "web_search":
         return fact.rule == "search"
     if call.tool == "http_request":
-        return fact.rule == "call" and fact.host == _asked_for(call)
+        if fact.rule == "call":
+            return fact.host == _host(_asked_for(call))
+        return fact.rule in _ASKED and sent_on is not None and fact.host == _host(sent_on.url)
     place = call.place
     match place.network:
         case "none":
@@ -76,8 +93,16 @@ def _may(call: CanonicalCall, fact: EgressVerdict) -> bool:
 
 
 def _asked_for(call: CanonicalCall) -> str:
-    """Return the host of a request; empty where its arguments name none."""
+    """Return the address of a request; empty where its arguments name none."""
     try:
-        return target(json.loads(call.arguments)["url"]).host
-    except (ValueError, TypeError, KeyError, RecursionError, UsageError):
+        return str(json.loads(call.arguments)["url"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+
+
+def _host(url: str) -> str:
+    """Return the host of an address; empty where it is none."""
+    try:
+        return target(url).host
+    except UsageError:
         return ""

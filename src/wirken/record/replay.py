@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from wirken.domain.actions import CanonicalCall, Tier, ToolCall
-from wirken.domain.egress import EgressClosed, EgressVerdict
+from wirken.domain.egress import EgressClosed, EgressVerdict, HttpRedirect
 from wirken.domain.events import (
     ApprovalRequested,
     AssistantToolCalls,
@@ -125,6 +125,8 @@ class Replay:
                 yield from self._reached.verdict(fact, self._approved)
             case EgressClosed() if not self.blind:
                 yield from self._reached.closed(fact)
+            case HttpRedirect() if not self.blind:
+                yield from self._reached.redirected(fact)
             case ToolPermitted():
                 yield from self._permit(fact)
             case _:

@@ -18,7 +18,7 @@ from wirken.domain.actions import CanonicalCall, CredentialUse
 from wirken.domain.egress import Verdict
 from wirken.domain.errors import Refused
 from wirken.domain.secret import Secret
-from wirken.ipc.calls.egress import Caller, EgressRuling, EndedEgress, JudgeEgress, ReachEgress
+from wirken.ipc.calls.egress import Caller, EgressRuling, EndedEgress, JudgeEgress, ReachEgress, Redirect
 from wirken.ipc.calls.outbound import Perform
 from wirken.ipc.calls.runner import Ran, WirePermit
 from wirken.outbound.answers import readable
@@ -232,44 +232,101 @@ async def test_a_host_that_leads_inside_is_denied_and_an_unknown_one_fails() -> 
     assert (await got(web, "https://nobody.example.org/")).outcome == "failed"
 
 
-async def test_a_redirect_is_followed_to_the_same_host_alone() -> None:
-    web = Web(moved("/b"), moved("https://other.example.org/c", 307), page("c"))
-    ran = await got(web, "https://other.example.org/a", method="POST", body="x")
-    assert [(one.method, one.path, one.body) for one in web.wanted] == [
-        ("POST", "/a", b"x"),
-        ("GET", "/b", b""),
-        ("GET", "/c", b""),
+async def test_a_redirect_is_followed_once_the_gateway_has_judged_it() -> None:
+    judge = Gateway()
+
+    def there(wanted: Wanted) -> Answer:
+        assert [said.ticket for said in judge.reached] == [1, 2, 3] and len(judge.over) == 2
+        return page("c")
+
+    web = Web(moved("/b"), moved("https://api.example.org/c", 307), there)
+    one = question("http_request", {"url": "https://other.example.org/a", "method": "POST", "body": "x"})
+    ran = await performing(web, judge=judge).perform(one)
+    assert [(one.method, one.host, one.path, one.body) for one in web.wanted] == [
+        ("POST", "other.example.org", "/a", b"x"),
+        ("GET", "other.example.org", "/b", b""),
+        ("GET", "api.example.org", "/c", b""),
     ]
-    assert "after 2 redirects, from https://other.example.org/c" in ran.output
+    assert [str(one.addresses[0]) for one in web.wanted] == ["93.184.215.15", "93.184.215.15", "93.184.215.14"]
+    asked = [(asked.host, asked.redirect) for asked in judge.judged]
+    assert asked == [
+        ("other.example.org", None),
+        ("other.example.org", Redirect(302, "/b")),
+        ("api.example.org", Redirect(307, "https://api.example.org/c")),
+    ]
+    assert "after 2 redirects, from https://api.example.org/c" in ran.output
 
 
-@pytest.mark.parametrize("to", ["https://api.example.org/x", "http://other.example.org/", "https://evil.test/"])
-async def test_a_redirect_elsewhere_is_told_and_not_followed(to: str) -> None:
-    web = Web(moved(to))
-    ran = await got(web, "https://other.example.org/")
-    assert len(web.wanted) == 1
-    assert f"[not followed: {to}" in ran.output
+async def test_a_redirect_that_is_not_allowed_is_told_and_nothing_goes_there() -> None:
+    class Strict(Gateway):
+        async def judge(self, question: JudgeEgress) -> EgressRuling:
+            self.verdict = "allowed" if question.redirect is None else "not_allowed"
+            return await super().judge(question)
+
+    web, judge = Web(moved("https://api.example.org/x")), Strict()
+    ran = await performing(web, judge=judge).perform(question("http_request", {"url": "https://other.example.org/"}))
+    assert (ran.outcome, len(web.wanted)) == ("ok", 1)
+    assert "HTTP 302" in ran.output and "[the redirect was not followed: Not that one.]" in ran.output
 
 
-async def test_a_redirect_out_of_a_credentials_place_is_not_followed() -> None:
-    web = Web(moved("https://api.example.org/elsewhere"))
+@pytest.mark.parametrize(
+    "to",
+    ["http://other.example.org/", "https://127.0.0.1/", "ftp://x.test/", "https://u:p@other.example.org/", "\\\\x"],
+)
+async def test_a_redirect_that_nobody_may_allow_is_not_even_asked_for(to: str) -> None:
+    web, judge = Web(moved(to)), Gateway()
+    ran = await performing(web, judge=judge).perform(question("http_request", {"url": "https://other.example.org/"}))
+    assert (len(web.wanted), len(judge.judged)) == (1, 1)
+    assert "not followed" in ran.output
+
+
+async def test_an_answer_without_a_place_leads_nowhere() -> None:
+    for answer in (moved(""), moved("/b", 300), moved("/b", 304), moved("/b", 200)):
+        web = Web(answer)
+        assert "not followed" not in (await got(web, "https://other.example.org/")).output
+        assert len(web.wanted) == 1
+
+
+async def test_a_redirect_that_leads_inside_is_denied_and_on_record() -> None:
+    web, judge = Web(moved("https://inside.example.org/")), Gateway()
+    ran = await performing(web, judge=judge).perform(question("http_request", {"url": "https://other.example.org/"}))
+    assert (ran.outcome, len(web.wanted)) == ("denied", 1)
+    assert [said.verdict for said in judge.reached] == ["allowed", "private_address"]
+
+
+@pytest.mark.parametrize(
+    ("to", "carries"),
+    [
+        ("/repos/you", True),
+        ("https://api.example.org/repos/you?a", True),
+        ("/elsewhere", False),
+        ("https://other.example.org/repos/me", False),
+    ],
+)
+async def test_a_credential_goes_on_within_its_own_place_alone(to: str, carries: bool) -> None:
+    web = Web(moved(to), page(f"you sent {KEY}"))
+    ran = await got(web, "https://api.example.org/repos/me", CredentialUse("issues"))
+    first, second = (dict(one.headers).get(b"Authorization") for one in web.wanted)
+    assert first == f"token {KEY}".encode() and second == (first if carries else None)
+    assert KEY not in ran.output
+
+
+async def test_a_credential_that_was_dropped_does_not_come_back_and_no_other_comes_along() -> None:
+    web = Web(moved("https://other.example.org/"), moved("https://api.example.org/repos/me"), page("x"))
     await got(web, "https://api.example.org/repos/me", CredentialUse("issues"))
-    assert len(web.wanted) == 1
-
-
-@pytest.mark.parametrize("to", ["https://127.0.0.1/", "ftp://x.test/", "https://u:p@other.example.org/", "\\\\x", ""])
-async def test_a_redirect_to_no_address_ends_there(to: str) -> None:
-    web = Web(moved(to))
-    assert (await got(web, "https://other.example.org/")).outcome == "ok"
-    assert len(web.wanted) == 1
+    assert [bool(one.headers) for one in web.wanted] == [True, False, False]
+    web = Web(moved("https://api.example.org/repos/me"), page("x"))
+    await got(web, "https://other.example.org/")
+    assert [one.headers for one in web.wanted] == [[], []]
 
 
 async def test_redirects_have_an_end() -> None:
     web = Web(*[moved(f"/{number}") for number in range(request_limits.REDIRECTS)], page("there"))
     assert "there" in (await got(web, "https://other.example.org/")).output
-    web = Web(*[moved(f"/{number}") for number in range(request_limits.REDIRECTS + 1)])
-    ran = await got(web, "https://other.example.org/")
-    assert ran.outcome == "failed" and "redirects" in ran.output
+    web, judge = Web(*[moved(f"/{number}") for number in range(request_limits.REDIRECTS + 1)]), Gateway()
+    ran = await performing(web, judge=judge).perform(question("http_request", {"url": "https://other.example.org/"}))
+    assert ran.outcome == "failed" and f"redirect number {request_limits.REDIRECTS + 1}" in ran.output
+    assert len(judge.judged) == request_limits.REDIRECTS + 1
 
 
 @pytest.mark.parametrize(

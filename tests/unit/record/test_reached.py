@@ -5,7 +5,7 @@ import pytest
 from tests.support.calls import call, command
 
 from wirken.domain.actions import NetworkMode, Place
-from wirken.domain.egress import EgressClosed, EgressVerdict
+from wirken.domain.egress import EgressClosed, EgressVerdict, HttpRedirect
 from wirken.domain.events import Outcome
 from wirken.record.reached import Reached
 
@@ -108,3 +108,47 @@ def test_a_tools_own_request_reaches_what_its_call_says(tool: str, arguments: st
     reached.permitted("c", call(tool, arguments))
     found = list(reached.verdict(msgspec.structs.replace(ALLOWED, rule=rule), set()))
     assert found == ([] if right else ["pypi.org was reached, which the call's place does not allow"])
+
+
+def sent_on(to: str = "https://pypi.org/x", hop: int = 1, **fields: object) -> HttpRedirect:
+    row = HttpRedirect(call_id="c", hop=hop, status=302, method="GET", url=to, credential="")
+    return msgspec.structs.replace(row, **fields)
+
+
+def followed(*rows: EgressVerdict | HttpRedirect, tool: str = "http_request") -> list[str]:
+    reached, found = Reached(), list[str]()
+    reached.permitted("c", call(tool, '{"url":"https://first.test/"}'))
+    for row in rows:
+        found += reached.redirected(row) if isinstance(row, HttpRedirect) else reached.verdict(row, {"l"})
+    return found
+
+
+def test_a_redirect_leads_where_it_says_once_that_was_granted_or_approved() -> None:
+    assert followed(sent_on(), other(rule="grant")) == []
+    assert followed(sent_on(), other(rule="approval", lease="l")) == []
+    assert followed(sent_on("https://first.test/x"), other(host="first.test", rule="call")) == []
+    assert followed(sent_on(), sent_on("https://second.test/", 2), other(host="second.test", rule="grant")) == []
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (other(rule="grant"),),
+        (sent_on(), other(rule="call")),
+        (sent_on(), other(rule="open")),
+        (sent_on(), other(rule="approval", lease="never given")),
+        (sent_on("https://evil.test/"), other(rule="grant")),
+        (sent_on("no address"), other(rule="grant")),
+        (sent_on(), sent_on("https://second.test/", 2), other(rule="grant")),
+        (sent_on(call_id="d"),),
+        (sent_on(hop=0),),
+        (sent_on(), sent_on()),
+        (sent_on(credential="mine"),),
+    ],
+)
+def test_a_redirect_that_leads_elsewhere_is_found(rows: tuple[EgressVerdict | HttpRedirect, ...]) -> None:
+    assert len(followed(*rows)) == 1
+
+
+def test_only_a_request_is_sent_on() -> None:
+    assert len(followed(sent_on(), tool="exec")) == 1

@@ -21,6 +21,7 @@ from wirken.domain.text import brief
 from wirken.gateway.agent.model import OUTBOUND
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.egress.hosts import Answered, CallOver, Hosts, MakesHosts
+from wirken.gateway.egress.redirects import MakesRedirects, Redirects
 from wirken.gateway.sessions import Session
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls.egress import EgressRuling, EndedEgress, JudgeEgress, OnRecord, ReachEgress, StopEgress
@@ -39,6 +40,7 @@ class Running:
     permit: Permit
     session: Session
     hosts: Hosts
+    redirects: Redirects
     attempts: int = 0
     over: bool = False
 
@@ -69,6 +71,7 @@ class CallEgress:
     wings: Wings
     session: Callable[[SessionId], Session]
     hosts: MakesHosts
+    redirects: MakesRedirects
     numbers: Iterator[int]
     _running: dict[tuple[str, int, str], Running] = field(default_factory=dict)
     _tickets: dict[int, _Ticket] = field(default_factory=dict)
@@ -81,7 +84,8 @@ class CallEgress:
         """While the block lasts, this call's connections are judged; at its end they end, and that is on record."""
         session = self.session(permit.session)
         name = WirePermit(permit.session, permit.seq, permit.call_sha256)
-        call = Running(name, permit, session, self.hosts(permit, seat, session))
+        hosts, redirects = self.hosts(permit, seat, session), self.redirects(permit, seat, session)
+        call = Running(name, permit, session, hosts, redirects)
         self._running[_key(name)] = call
         try:
             yield call
@@ -89,6 +93,7 @@ class CallEgress:
             del self._running[_key(name)]
             call.over = True
             call.hosts.close()
+            call.redirects.close()
             await asyncio.shield(self._finished(call))
 
     async def judge(self, asked: JudgeEgress) -> EgressRuling:
@@ -136,6 +141,8 @@ class CallEgress:
             return Answered(asked.found, "relay")
         if call.attempts == relay_limits.EGRESS_ATTEMPTS:
             return Answered("not_allowed", "limit", _TOO_MANY)
+        if asked.redirect is not None:
+            return await call.redirects.answered(asked, asked.redirect)
         program = "" if asked.caller is None else asked.caller.program
         return await call.hosts.answered(asked.host, asked.port, program)
 

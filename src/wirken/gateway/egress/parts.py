@@ -9,8 +9,9 @@ from typing import NamedTuple
 from wirken.config.model import Config
 from wirken.domain.clock import Clock
 from wirken.gateway.egress.calls import CallEgress
-from wirken.gateway.egress.hosts import Asks, Hosts
+from wirken.gateway.egress.hosts import Hosts
 from wirken.gateway.egress.peer import OutboundPeer
+from wirken.gateway.egress.redirects import Redirects, Rules
 from wirken.gateway.egress.roles import RoleEgress
 from wirken.gateway.log import AuditLog
 from wirken.gateway.sessions import Sessions
@@ -30,12 +31,12 @@ class Egress(NamedTuple):
 
 
 def put_together(
-    config: Config, log: AuditLog, clock: Clock, wings: Wings, sessions: Sessions, asks: Asks, store: StateStore
+    config: Config, log: AuditLog, clock: Clock, wings: Wings, sessions: Sessions, rules: Rules, store: StateStore
 ) -> Egress:
     """Return the parts; tickets of both have numbers of one row."""
     numbers = itertools.count(1)
-    hosts = functools.partial(Hosts, asks=asks, store=store, clock=clock)
+    hosts = functools.partial(Hosts, asks=rules.asks, store=store, clock=clock)
     return Egress(
-        CallEgress(wings, sessions.get, hosts, numbers),
+        CallEgress(wings, sessions.get, hosts, functools.partial(Redirects, rules), numbers),
         RoleEgress(config.egress.hosts_of, log, clock, numbers),
     )

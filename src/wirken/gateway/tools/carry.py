@@ -45,7 +45,7 @@ class Carrier:
     async def _placed(self, permit: Permit, seat: Seat) -> Ran:
         place = permit.call.place
         if permit.call.tool in IN_OUTBOUND:
-            return await self._performed(permit)
+            return await self._performed(permit, seat)
         if not place.outside:
             return await self._carried(permit, seat.runner)
         try:
@@ -54,10 +54,12 @@ class Carrier:
         except NotReached as error:
             return Ran(outcome="denied", output=f"Not run: {error} {error.advice}".rstrip())
 
-    async def _performed(self, permit: Permit) -> Ran:
+    async def _performed(self, permit: Permit, seat: Seat) -> Ran:
+        """A person may be asked about each redirect, as often as one is followed."""
         link = await self.wings.get(OUTBOUND)
+        asking = seat.patience * request_limits.REDIRECTS if seat.interactive else 0.0
         try:
-            async with asyncio.timeout(request_limits.REQUEST_TIME * (request_limits.REDIRECTS + 2)):
+            async with asyncio.timeout(request_limits.REQUEST_TIME * (request_limits.REDIRECTS + 2) + asking):
                 return _bounded(await link.call(Perform(_wire(permit), permit.call.canonical()), Ran))
         except TimeoutError:
             raise Unavailable("The outbound process did not answer in time.") from None

@@ -15,7 +15,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from wirken.domain import limits
+from wirken.domain import limits, request_limits
 from wirken.domain.egress import Ending, Verdict
 from wirken.ipc.calls.runner import WirePermit
 
@@ -30,12 +30,19 @@ class Caller(msgspec.Struct, frozen=True):
     program: Annotated[str, msgspec.Meta(max_length=limits.SENTENCE)] = ""
 
 
+class Redirect(msgspec.Struct, frozen=True):
+    """What a server answered to the last request of a call: its status and its Location, as it stands there."""
+
+    status: Annotated[int, msgspec.Meta(ge=300, le=399)]
+    location: Annotated[str, msgspec.Meta(min_length=1, max_length=request_limits.URL)]
+
+
 class JudgeEgress(msgspec.Struct, frozen=True, kw_only=True, tag="judge_egress"):
     """May this host be reached? `caller` is there for the runner alone.
 
     `found` is `allowed`, or what the relay found wrong already; then the answer is only that it is on record.
     `host` may be any text then, else it is in its one spelling. Answered by an `EgressRuling`, after a person's
-    answer where one is asked.
+    answer where one is asked. A redirect is on record before it is judged.
     """
 
     role: _Name
@@ -43,6 +50,8 @@ class JudgeEgress(msgspec.Struct, frozen=True, kw_only=True, tag="judge_egress")
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
     found: Verdict = "allowed"
     caller: Caller | None = None
+    redirect: Redirect | None = None
+    """Of a tool's own request that was sent on: the gateway works out what follows, and judges that."""
 
 
 class EgressRuling(msgspec.Struct, frozen=True):

@@ -168,6 +168,10 @@ export class Transcript {
       const text = `${how} ${shown(row.host)}, port ${row.port}`;
       if (node && node.lastElementChild?.textContent !== text) node.append(el("p", { class: "quiet", text }));
     },
+    http_redirect(row) {
+      const text = `Sent on by the server (${row.status}): ${shown(row.method)} ${shown(row.url)}`;
+      this.#tools.get(row.call_id)?.append(el("p", { class: "quiet", text }));
+    },
     tool_result(row) {
       this.#result(row);
     },
