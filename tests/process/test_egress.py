@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.spine import Spine, spine, wirken
 from tests.support.tls_files import Ports, authority, served
+from tests.support.ways import WAYS, Way, boxed
 
 from wirken.cli.gateway import connected
 from wirken.domain.egress import EgressClosed, EgressVerdict
@@ -52,11 +53,22 @@ domains = ["{HOST}"]
 "{OTHER}" = ["{ADDRESS}"]
 "{UNLISTED}" = ["{ADDRESS}"]
 """
+SANDBOX: dict[Way, str] = {
+    "bubblewrap": "",
+    "direct": '[sandbox]\nmode = "gvisor"\ndocker_socket = "/nonexistent"\n',
+}
 Answers = Callable[[ApprovalRow], Choice]
 
 
+@pytest.fixture(scope="module", params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.param
+    return found
+
+
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
+def up(way: Way, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
+    boxed(way)
     folder = tmp_path_factory.mktemp("egress")
     keys = folder / "ca"
     keys.mkdir()
@@ -65,7 +77,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
         (folder / "www" / host).mkdir(parents=True)
         (folder / "www" / host / "page.txt").write_text(f"page of {host}")
     (folder / "www" / HOST / "large.bin").write_bytes(bytes(3_000_000))
-    with served(folder / "www", context, ADDRESS, Ports(443, 80)), spine(folder / "wirken", CONFIG) as one:
+    with (
+        served(folder / "www", context, ADDRESS, Ports(443, 80)),
+        spine(folder / "wirken", CONFIG + SANDBOX[way]) as one,
+    ):
         yield one
 
 
@@ -110,7 +125,7 @@ def verdicts(one: Spine, session: str) -> list[tuple[str, str, int]]:
     return [(fact.verdict, fact.host, fact.port) for fact in one.facts(session) if isinstance(fact, EgressVerdict)]
 
 
-def test_a_listed_host_is_reached_over_tls_and_in_the_clear_and_is_on_record(up: Spine) -> None:
+def test_a_listed_host_is_reached_over_tls_and_in_the_clear_and_is_on_record(up: Spine, way: Way) -> None:
     run(up, "default", "listed", f"curl -sSk https://{HOST}/page.txt && curl -sS http://{HOST}/page.txt")
     session = "default/terminal/listed"
     assert result(up, session).output == f"page of {HOST}" * 2
@@ -118,7 +133,8 @@ def test_a_listed_host_is_reached_over_tls_and_in_the_clear_and_is_on_record(up:
     closed = [fact for fact in up.facts(session) if isinstance(fact, EgressClosed)]
     assert [fact.address for fact in closed] == [ADDRESS, ADDRESS]
     assert all(fact.bytes_up > 50 and fact.bytes_down > 100 for fact in closed)
-    assert [fact.program for fact in up.facts(session) if isinstance(fact, EgressVerdict)] == ["curl", "curl"]
+    program = "curl" if way == "bubblewrap" else ""
+    assert [fact.program for fact in up.facts(session) if isinstance(fact, EgressVerdict)] == [program] * 2
     done = wirken(up.data, "sessions", "verify", session)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -167,13 +183,14 @@ def test_an_agent_without_a_mode_has_no_network(up: Spine) -> None:
     assert verdicts(up, "closed/terminal/none") == []
 
 
-def test_an_unlisted_host_is_asked_for_once_and_remembered_for_the_session(up: Spine) -> None:
+def test_an_unlisted_host_is_asked_for_once_and_remembered_for_the_session(up: Spine, way: Way) -> None:
     def answers(row: ApprovalRow) -> Choice:
         return "session" if row.tool == "network" else "once"
 
     asked = run(up, "asking", "ask", f"curl -sSk https://{UNLISTED}/page.txt", answers)
     assert [row.tool for row in asked] == ["exec", "network"]
-    assert asked[1].command == f"connect to {UNLISTED} on port 443, as curl wants"
+    wanted = ", as curl wants" if way == "bubblewrap" else ""
+    assert asked[1].command == f"connect to {UNLISTED} on port 443{wanted}"
     assert asked[0].place[-1].endswith(HOST), "the command's own question says what it reaches"
     session = "asking/terminal/ask"
     assert result(up, session).output == f"page of {UNLISTED}"

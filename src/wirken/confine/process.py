@@ -74,7 +74,7 @@ def enter(name: str, ground: Ground) -> tuple[str, ...]:
     """
     role, machine = roles.ROLES[name], os.uname().machine
     if ground.traces and role.starts_programs:
-        role = role._replace(traces=True)
+        role = role._replace(traces=True, files=limits.GVISOR_FILES)
     abi = landlock.version()
     required, lacks = roles.required(role, ground.without), lacking(abi)
     if missing := tuple(each for each in required if each in lacks):

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from wirken.confine import bpf, roles, seccomp
 from wirken.confine.wing_filter import wing_filter
+from wirken.domain import limits
 from wirken.domain.actions import SandboxKind
 from wirken.domain.errors import SandboxUnavailable
 from wirken.ipc.calls.runner import SandboxReport
@@ -18,6 +19,7 @@ from wirken.runner import bubblewrap, cgroups
 from wirken.runner.alone import Alone
 from wirken.runner.commands import Commands
 from wirken.runner.egress import Egress
+from wirken.runner.granted import certificates, environment
 from wirken.runner.guard import Guarded
 from wirken.runner.outside import given
 from wirken.runner.owner import Owner
@@ -125,7 +127,8 @@ def _sandbox(
 
         (base / "gvisor").mkdir()
         runsc = RUNSC if options.tools else options.runsc
-        sandbox = Gvisor(runsc, commands, base / "gvisor", options.bounds, token, tools=options.tools)
+        online = environment(certificates(host.root))
+        sandbox = Gvisor(runsc, commands, base / "gvisor", options.bounds, token, online, tools=options.tools)
         return sandbox, sandbox.look
     return commands, functools.partial(probe, commands, base, host.root, options.tools)
 
@@ -138,13 +141,15 @@ def _bubblewrap(options: Options, host: Host, base: Path, token: Callable[[], st
     own = roles.ROLES[roles.RUNNER]._replace(traces=True)
     program = wing_filter(own, machine) if options.runsc else seccomp.command_filter(machine)
     fences = cgroups.delegated(options.cgroups, token(), bounds) or Watchdog(host.root / "proc", host.release, bounds)
-    egress = Egress(options.relay, host.root / "proc")
+    # Under gVisor every connection is its own program's.
+    egress = Egress(options.relay, None if options.runsc else host.root / "proc")
     root = bubblewrap.prepare(base, host.root, options.tools)
     if options.runsc:
         # runsc mounts a /proc of its own, which the kernel allows only beside one that shows everything.
         shown = ("--ro-bind", options.runsc, RUNSC) if options.tools else ()
         root = root._replace(masks=(), top=(*root.top, *shown))
-    return Commands(root, fences, program, egress, bounds)
+    files = limits.GVISOR_FILES if options.runsc else limits.EXEC_FILES
+    return Commands(root, fences, program, egress, bounds, files)
 
 
 def _engine(

@@ -23,11 +23,7 @@ from wirken.runner.tree import NotStarted, Tree
 from wirken.runner.uninterrupted import uninterrupted
 from wirken.runner.watchdog import lower
 
-_EACH: Final = (
-    (resource.RLIMIT_NOFILE, limits.EXEC_FILES),
-    (resource.RLIMIT_FSIZE, limits.EXEC_FILE_SIZE),
-    (resource.RLIMIT_CORE, 0),
-)
+_EACH: Final = ((resource.RLIMIT_FSIZE, limits.EXEC_FILE_SIZE), (resource.RLIMIT_CORE, 0))
 
 
 class Commands:
@@ -35,9 +31,21 @@ class Commands:
 
     kind: SandboxKind = "bubblewrap"
 
-    def __init__(self, root: HostRoot, fences: Fences, program: bytes, egress: Egress, bounds: Bounds) -> None:
-        """`fences` hold `bounds`; `program` is the system call filter (`confine.seccomp.command_filter`)."""
+    def __init__(
+        self,
+        root: HostRoot,
+        fences: Fences,
+        program: bytes,
+        egress: Egress,
+        bounds: Bounds,
+        files: int = limits.EXEC_FILES,
+    ) -> None:
+        """`fences` hold `bounds`; `program` is the system call filter (`confine.seccomp.command_filter`).
+
+        `files` is how many descriptors each process may have.
+        """
         self._root = root
+        self._each = ((resource.RLIMIT_NOFILE, files), *_EACH)
         self._bounds = bounds
         self._fences = fences
         self._program = program
@@ -110,7 +118,7 @@ class Commands:
         try:
             first = await tree.held()
             fence.admit(first)
-            for which, value in _EACH:
+            for which, value in self._each:
                 lower(first, which, value)
             for place, seen in ((bubblewrap.WORKSPACE, command.kept), *command.beside):
                 await guard.settled(f"/proc/{first}/root{place}", seen, tree.over)

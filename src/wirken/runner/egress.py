@@ -43,8 +43,11 @@ class NoWayOut(SandboxUnavailable):
 class Egress:
     """Opens ways out. One instance per runner."""
 
-    def __init__(self, relay: str, proc: Path) -> None:
-        """`relay` is the socket of outbound's relay for the runner; empty where there is none."""
+    def __init__(self, relay: str, proc: Path | None) -> None:
+        """`relay` is the socket of outbound's relay for the runner; empty where there is none.
+
+        `proc` shows the sandboxes' programs; None where the machine's kernel knows nothing of them.
+        """
         self._relay = relay
         self._proc = proc
 
@@ -73,8 +76,10 @@ class Egress:
 
         async def carry(client: socket.socket, peer: tuple[str, int]) -> None:
             try:
-                async with one_search:
-                    program = await asyncio.to_thread(asker, self._proc, first, peer)
+                program = ""
+                if self._proc is not None:
+                    async with one_search:
+                        program = await asyncio.to_thread(asker, self._proc, first, peer)
                 with contextlib.suppress(OSError):
                     await self._carry(client, Caller(permit, program))
             finally:

@@ -7,8 +7,9 @@ and the machine's kernel stands a second one, which knows of the first sandbox o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -23,13 +24,12 @@ from wirken.runner.probe import TRUE, lacks
 from wirken.runner.sandbox import Bounds, Command, Finished
 
 _STATE: Final = "/dev/shm/state"  # noqa: S108  # of the outer sandbox: sized, and covered by gVisor's own /dev
+_LIMITS: Final = (
+    ("RLIMIT_NOFILE", limits.EXEC_FILES),
+    ("RLIMIT_FSIZE", limits.EXEC_FILE_SIZE),
+    ("RLIMIT_CORE", 0),
+)
 _STARTED: Final = ("/bin/sh", "-c", 'exec "$@"', "sh")
-
-
-class NoWayOut(SandboxUnavailable):
-    """A command was granted a network, which gVisor's loopback does not lead to."""
-
-    hint = "Set sandbox.mode to 'bubblewrap' for commands that are granted a network."
 
 
 class Gvisor:
@@ -38,12 +38,22 @@ class Gvisor:
     kind: SandboxKind = "gvisor"
 
     def __init__(
-        self, runsc: str, commands: Commands, base: Path, bounds: Bounds, token: Callable[[], str], *, tools: str = ""
+        self,
+        runsc: str,
+        commands: Commands,
+        base: Path,
+        bounds: Bounds,
+        token: Callable[[], str],
+        online: Mapping[str, str],
+        *,
+        tools: str = "",
     ) -> None:
         """`runsc` is where the sandbox of `commands` shows it; `base` is an empty folder for what it is told.
 
-        `tools` is the folder whose programs commands get; empty for the machine's own.
+        `online` are the further variables of commands with a network. `tools` is the folder whose programs commands
+        get; empty for the machine's own.
         """
+        self._online = online
         self._tools = tools
         self._runsc = runsc
         self._commands = commands
@@ -59,14 +69,12 @@ class Gvisor:
         """Nothing is kept between commands."""
 
     async def run(self, command: Command) -> Finished:
-        """Run a command to its end (`sandbox.Sandbox.run`). Raises `NoWayOut` for one with a network."""
-        if command.network is not None:
-            raise NoWayOut("A command under gVisor has no network, and this one was granted one.")
+        """Run a command to its end (`sandbox.Sandbox.run`)."""
         bundle = self._base / f"bundle-{self._token()}"
         bundle.mkdir(mode=0o700)
         try:
-            (bundle / "config.json").write_bytes(configuration(command, self._bounds, self._tools))
-            line = runsc_line(self._runsc, str(bundle))
+            (bundle / "config.json").write_bytes(configuration(command, self._bounds, self._tools, self._online))
+            line = runsc_line(self._runsc, str(bundle), online=command.network is not None)
             return await self._commands.run(
                 command._replace(argv=line, outside=(*command.outside, Outside(str(bundle))))
             )
@@ -90,22 +98,28 @@ class Gvisor:
         return SandboxReport(kind=self.kind, limits=self._commands.limits_held_by, notes=(note, *lacking))
 
 
-def runsc_line(runsc: str, bundle: str) -> tuple[str, ...]:
-    """Return how runsc is started: as nobody special, without a network, without cgroups of its own.
+def runsc_line(runsc: str, bundle: str, *, online: bool) -> tuple[str, ...]:
+    """Return how runsc is started: as nobody special, without cgroups of its own.
 
+    With a network it takes the one of the sandbox around it, which is a loopback where the way out begins; a network
+    of gVisor's own would not lead there. Without one it gets nothing at all.
     Files are shared, since others may change the workspace meanwhile; sockets and FIFOs of the machine stay shut.
     """
-    options = ("--rootless", "--network=none", "--ignore-cgroups", "--file-access=shared", "--root", _STATE)
+    network = "--network=host" if online else "--network=none"
+    options = ("--rootless", network, "--ignore-cgroups", "--file-access=shared", "--root", _STATE)
     return (runsc, *options, "run", "--bundle", bundle, "command")
 
 
-def configuration(command: Command, bounds: Bounds, tools: str = "") -> bytes:
-    """Return config.json of the OCI bundle (runtime-spec 1.0.2) for a command.
+def configuration(
+    command: Command, bounds: Bounds, tools: str = "", online: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
+    """Return config.json of the OCI bundle (runtime-spec 1.0.2) for a command, which gets `online` with a network.
 
     Its root is the root of the sandbox around it, which is read-only there. Root inside is a name: it has no
     capability, and outside it is the runner's own uid.
     """
-    environment = {**ENVIRONMENT, "PWD": WORKSPACE}
+    environment = {**ENVIRONMENT, **(online if command.network is not None else {}), "PWD": WORKSPACE}
+    namespaces = ("pid", "mount", "ipc", "uts", *(() if command.network is not None else ("network",)))
     return _encoder.encode(
         {
             "ociVersion": "1.0.2",
@@ -117,6 +131,7 @@ def configuration(command: Command, bounds: Bounds, tools: str = "") -> bytes:
                 "cwd": WORKSPACE,
                 "noNewPrivileges": True,
                 "capabilities": {},
+                "rlimits": [{"type": name, "soft": most, "hard": most} for name, most in _LIMITS],
             },
             "root": {"path": "/", "readonly": False},
             "hostname": "sandbox",
@@ -125,7 +140,7 @@ def configuration(command: Command, bounds: Bounds, tools: str = "") -> bytes:
                 {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755", "size=65536"]},
                 *(_sized(place, bounds) for place in ("/tmp", "/dev/shm")),  # noqa: S108  # gVisor's own
             ],
-            "linux": {"namespaces": [{"type": name} for name in ("pid", "mount", "network", "ipc", "uts")]},
+            "linux": {"namespaces": [{"type": name} for name in namespaces]},
         }
     )
 

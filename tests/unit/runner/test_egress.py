@@ -13,6 +13,7 @@ from tests.support.fake_relay import FakeRelay, fake_relay
 from tests.support.runner_bench import SESSION
 from tests.support.runner_client import Client, runner
 from tests.support.walled import owned
+from tests.support.ways import WAYS, Way, boxed
 
 from wirken.domain import limits
 
@@ -28,9 +29,15 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelay]:
         yield relay
 
 
+@pytest.fixture(scope="module", params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.param
+    return found
+
+
 @pytest.fixture(scope="module")
-def granted(relay: FakeRelay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with runner(tmp_path_factory.mktemp("granted"), "watchdog", relay=relay.path) as client:
+def granted(relay: FakeRelay, way: Way, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with runner(tmp_path_factory.mktemp("granted"), "watchdog", relay=relay.path, boxed=boxed(way)) as client:
         yield client
 
 
@@ -41,7 +48,10 @@ def script(client: Client, text: str) -> str:
         def dial(host="echo.test"):
             sock = socket.create_connection(("127.0.0.1", {PORT}))
             sock.sendall(f"CONNECT {{host}}:443 HTTP/1.1\\r\\nHost: {{host}}\\r\\n\\r\\n".encode())
-            assert sock.recv(19, socket.MSG_WAITALL) == b"HTTP/1.1 200 OK\\r\\n\\r\\n"
+            said = b""
+            while len(said) < 19:
+                said += sock.recv(19 - len(said))
+            assert said == b"HTTP/1.1 200 OK\\r\\n\\r\\n"
             return sock
         """
     place = client.workspace / "attempt.py"
@@ -57,20 +67,22 @@ def until(condition: object, seconds: float = 5.0) -> None:
         time.sleep(0.02)
 
 
-def test_a_connection_names_the_call_and_the_program_that_made_it(granted: Client, relay: FakeRelay) -> None:
+def test_a_connection_names_the_call_and_the_program_that_made_it(granted: Client, relay: FakeRelay, way: Way) -> None:
     relay.asked.clear()
     ran = granted.online("curl -sS --max-time 10 https://no.such.test/ 2>&1; true")
     ran = granted.online("curl -sS --max-time 10 https://no.such.test/ 2>&1; true")
     assert "403" in ran.output
     (first, what), (second, _) = relay.asked
     assert what == "CONNECT no.such.test:443"
-    assert (first.program, second.program) == ("curl", "curl")
+    assert [first.program, second.program] == ["curl" if way == "bubblewrap" else ""] * 2
     assert first.permit.session == SESSION
     assert second.permit.seq == first.permit.seq + 1
     assert first.permit.call_sha256 != ""
 
 
-def test_a_script_is_named_with_its_interpreter(granted: Client, relay: FakeRelay) -> None:
+def test_a_script_is_named_with_its_interpreter(granted: Client, relay: FakeRelay, way: Way) -> None:
+    if way != "bubblewrap":
+        pytest.skip("the machine's kernel does not know which program of a container or of gVisor's connects")
     relay.asked.clear()
     granted.online("cp /usr/bin/python3 fetcher; ./fetcher -c 'print(1)'; rm fetcher; " + script(granted, "dial()"))
     granted.online(script(granted, "open('/proc/self/comm', 'w').write('pip\\033[2J'); dial()"))
@@ -100,16 +112,14 @@ def test_bytes_pass_unchanged_and_a_half_closed_connection_still_answers(granted
 
 
 def test_the_sandbox_still_has_a_loopback_and_nothing_else(granted: Client) -> None:
-    ran = granted.online("cat /proc/net/dev | tail -n +3 | cut -d: -f1; cat /proc/net/route | tail -n +2; ls /sys 2>&1")
-    assert ran.output.split("\n")[0].strip() == "lo"
-    assert "No such file" in ran.output
+    ran = granted.online("tail -n +3 /proc/net/dev | cut -d: -f1; tail -n +2 /proc/net/route 2>/dev/null")
+    assert ran.output.strip() == "lo"
 
 
 def test_the_relays_own_socket_is_nowhere_in_the_sandbox(granted: Client, relay: FakeRelay) -> None:
-    listing = f"ls -d {relay.path} {relay.path.parent} 2>&1; find / -xdev -type s 2>/dev/null"
-    ran = granted.online(f"{listing}; tail -n +2 /proc/net/unix")
-    assert ran.output.count("No such file or directory") == 2
-    assert ran.output.count("\n") == 2
+    listing = f"for p in {relay.path} {relay.path.parent}; do test -e $p && echo $p; done; find / -xdev -type s"
+    ran = granted.online(f"{listing} 2>/dev/null; tail -n +2 /proc/net/unix")
+    assert ran.output == ""
 
 
 def test_a_caller_that_the_sandbox_writes_is_payload_and_nothing_more(granted: Client, relay: FakeRelay) -> None:

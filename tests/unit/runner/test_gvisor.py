@@ -14,7 +14,8 @@ from tests.support.engine import WITHOUT
 from tests.support.runner_client import Boxed, Client, runner
 
 from wirken.domain import limits
-from wirken.runner.gvisor import configuration
+from wirken.ipc.calls.runner import WirePermit
+from wirken.runner.gvisor import configuration, runsc_line
 from wirken.runner.sandbox import Bounds, Command
 
 pytestmark = pytest.mark.slow
@@ -90,10 +91,13 @@ def test_cancelling_leaves_nothing(box: Client, after: float) -> None:
     assert not any(b"61.5" in line for line in lines)
 
 
-def test_a_command_that_was_granted_a_network_is_refused(box: Client) -> None:
-    number = box.send(do="run", tool="exec", arguments='{"command": "touch ran"}', network="open")
-    assert box.answer(number)["outcome"] == "denied"
-    assert not (box.workspace / "ran").exists()
+def test_only_a_command_with_a_network_joins_one_and_is_told_of_the_proxy() -> None:
+    for permit, online in ((None, False), (WirePermit("s", 1, "hash"), True)):
+        command = Command(("true",), "/w", network=permit)
+        told = json.loads(configuration(command, Bounds(), online={"https_proxy": "here"}))
+        assert ("https_proxy=here" in told["process"]["env"]) is online
+        assert ({"type": "network"} not in told["linux"]["namespaces"]) is online
+        assert ("--network=host" in runsc_line("runsc", "/b", online=online)) is online
 
 
 def test_the_bundle_gives_no_capability_and_sizes_what_can_be_written() -> None:
@@ -102,3 +106,15 @@ def test_the_bundle_gives_no_capability_and_sizes_what_can_be_written() -> None:
     sizes = {mount["destination"]: mount["options"] for mount in told["mounts"] if mount["type"] == "tmpfs"}
     assert set(sizes) == {"/dev", "/tmp", "/dev/shm"}
     assert all(any(option.startswith("size=") for option in options) for options in sizes.values())
+
+
+def test_a_program_may_look_at_more_files_than_it_may_hold(box: Client) -> None:
+    (box.workspace / "many").mkdir(exist_ok=True)
+    for number in range(2 * limits.EXEC_FILES):
+        (box.workspace / "many" / str(number)).write_text("x")
+    assert box.sh("cat many/* | wc -c").output.strip() == str(2 * limits.EXEC_FILES)
+
+
+def test_the_commands_own_limits_are_those_of_every_command(box: Client) -> None:
+    files = str(limits.EXEC_FILES)
+    assert box.sh("ulimit -n; ulimit -Hn; ulimit -c").output.split() == [files, files, "0"]
