@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from wirken.cli.output import Output
+from wirken.config.channels import flat
 from wirken.config.load import ConfigInvalid, ConfigMissing, load
 from wirken.config.model import Config
 from wirken.config.paths import Paths, data_dir
@@ -50,7 +51,7 @@ def show_command(as_json: bool) -> None:
     except ConfigMissing:
         config = Config()
         out.note(f"There is no {paths.config_file} yet; these are the defaults.")
-    tree: dict[str, object] = msgspec.to_builtins(config)
+    tree = flat(msgspec.to_builtins(config))
     out.show(tree, dotted(tree))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import msgspec
 
-from wirken.config.presets import PRESETS, PROCESS_HOSTS
+from wirken.config.presets import PRESETS
 from wirken.domain import relay_limits
 from wirken.domain.actions import NetworkMode
 from wirken.domain.errors import ConfigError
@@ -49,7 +49,7 @@ class EgressConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     `own_addresses` names hosts of this machine or network that may be reached, each with its addresses: such a name
     is never resolved, and no other name leads there. `hosts` gives further hosts to one of our own processes,
-    by its name: `channel-matrix`, `siem`.
+    by its name: `channel-matrix`, `siem`; a host may have a port, as in `matrix.example.org:8448`.
     """
 
     own_addresses: _Own = msgspec.field(default_factory=dict)
@@ -60,9 +60,9 @@ class EgressConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """The addresses of `own_addresses` by the one spelling of their host."""
         return {ascii_pattern(host): addresses for host, addresses in self.own_addresses.items()}
 
-    def hosts_of(self, role: str) -> tuple[str, ...]:
-        """Return the patterns of hosts that one of our own processes reaches: its platform's, and the operator's."""
-        return (*PROCESS_HOSTS.get(role, ()), *map(ascii_pattern, self.hosts.get(role, ())))
+    def further(self, role: str) -> tuple[str, ...]:
+        """Return what the operator adds for one of our own processes, an entry with a port or without."""
+        return tuple(map(row_entry, self.hosts.get(role, ())))
 
 
 NO_NETWORK = SandboxEgress()
@@ -80,6 +80,16 @@ def ascii_pattern(text: str) -> str:
         return pattern(prefix + idna.encode(bare, uts46=True).decode())
     except idna.IDNAError:
         raise BadHost("A host's name has letters that no name may have.") from None
+
+
+def row_entry(text: str) -> str:
+    """Return the one spelling of a pattern of hosts, or of `<pattern>:<port>`. Raises `BadHost`."""
+    hosts, colon, port = text.rpartition(":")
+    if not colon:
+        return ascii_pattern(text)
+    if not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65_536:
+        raise BadHost("A host's port is a number from 1 to 65535.")
+    return f"{ascii_pattern(hosts)}:{int(port)}"
 
 
 def check_sandbox(agent: str, entries: Mapping[str, SandboxEgress]) -> None:
@@ -115,12 +125,12 @@ def check_relay(config: EgressConfig) -> None:
             except ValueError:
                 raise BadEgress(f"[egress] own_addresses of {host[:64]!r} has an entry that is no address.") from None
     for role, hosts in config.hosts.items():
-        _check_patterns(f"[egress] hosts of {role[:64]!r}", hosts)
+        _check_patterns(f"[egress] hosts of {role[:64]!r}", hosts, row_entry)
 
 
-def _check_patterns(where: str, patterns: tuple[str, ...]) -> None:
+def _check_patterns(where: str, patterns: tuple[str, ...], spelled: Callable[[str], str] = ascii_pattern) -> None:
     for one in patterns:
         try:
-            ascii_pattern(one)
+            spelled(one)
         except BadHost as error:
             raise BadEgress(f"{where}: {one[:64]!r}: {error}", hint=error.advice) from None

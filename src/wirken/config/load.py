@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from wirken.config import requests
+from wirken.config import channels, requests
 from wirken.config.egress import BadEgress, check_relay, check_sandbox
 from wirken.config.model import (
     OLLAMA,
@@ -89,7 +89,7 @@ def parse(raw: bytes, name: str) -> Config:
         key, said, advice = complaint
         raise ConfigInvalid(f"{name}{_line(text, key)}: {said}", hint=advice)
     try:
-        config = msgspec.convert(tree, Config)
+        config = msgspec.convert(channels.folded(tree), Config)
     except msgspec.ValidationError as error:
         raise _invalid(name, text, str(error)) from None
     _check(config, name)
@@ -105,6 +105,10 @@ def _unknown_key(tree: dict[str, object]) -> tuple[str, str, str] | None:
         if name not in types:
             return name, *_complaint(name, "the file", types)
         if not isinstance(value, dict):
+            continue
+        if name == "channels":
+            if found := channels.complaint(value):
+                return found
             continue
         entries = (
             [(f"[{name}.{key}]", entry, _TABLES[name]) for key, entry in value.items()]
@@ -166,6 +170,7 @@ def _check(config: Config, name: str) -> None:
     _check_budgets(config, name)
     _check_prices(config, name)
     _check_egress(config, name)
+    _check_channels(config, name)
     _check_apart(config, name)
 
 
@@ -219,6 +224,14 @@ def _check_egress(config: Config, name: str) -> None:
         check_relay(config.egress)
         requests.check(config.http_credentials, config.web_search)
     except (BadEgress, requests.BadRequests) as error:
+        raise ConfigInvalid(f"{name}: {error}", hint=error.advice) from None
+
+
+def _check_channels(config: Config, name: str) -> None:
+    """Refuse channels that could not be served."""
+    try:
+        channels.check(config.channels, {str(DEFAULT_AGENT), *config.agents}, config.egress.pinned)
+    except channels.BadChannel as error:
         raise ConfigInvalid(f"{name}: {error}", hint=error.advice) from None
 
 

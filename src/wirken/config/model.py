@@ -6,12 +6,15 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from wirken.config import channels as platforms
+from wirken.config.channels import ChannelConfig
 from wirken.config.egress import NO_NETWORK, EgressConfig, SandboxEgress
 from wirken.config.requests import HttpCredential, WebSearch
 from wirken.config.sandbox import SandboxConfig
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
-from wirken.domain.ids import DEFAULT_AGENT
+from wirken.domain.hosts import port_of
+from wirken.domain.ids import DEFAULT_AGENT, RoleName
 from wirken.domain.money import FORM
 from wirken.domain.walls import WallName
 
@@ -190,6 +193,7 @@ class Config(_Table, frozen=True):
 
     agents: dict[str, AgentConfig] = msgspec.field(default_factory=lambda: {str(DEFAULT_AGENT): AgentConfig()})
     providers: dict[str, ProviderConfig] = msgspec.field(default_factory=dict)
+    channels: dict[str, ChannelConfig] = msgspec.field(default_factory=dict)
     web: WebConfig = WebConfig()
     sandbox: SandboxConfig = SandboxConfig()
     skills: SkillsConfig = SkillsConfig()
@@ -227,6 +231,26 @@ class Config(_Table, frozen=True):
             "A model names a provider that config.toml does not have.",
             hint=f"Known: {known}. Add a [providers.NAME] table or correct the model's first part.",
         )
+
+    @property
+    def adapters(self) -> dict[RoleName, str]:
+        """The channels that are served, by the role id of their adapter."""
+        return {platforms.role_of(name): name for name, entry in sorted(self.channels.items()) if entry.enabled}
+
+    def hosts_of(self, role: str) -> tuple[str, ...]:
+        """Return what one of our own processes reaches: its platform's hosts, and the operator's further ones.
+
+        An entry is a pattern of hosts, for the ports of the web, or `<pattern>:<port>`.
+        """
+        channel = self.adapters.get(RoleName(role))
+        served = () if channel is None else platforms.hosts(channel, self.channels[channel])
+        return (*served, *self.egress.further(role))
+
+    @property
+    def relay_ports(self) -> tuple[int, ...]:
+        """The TCP ports, beside those of the web, that some process of ours reaches through the relay."""
+        rows = (self.hosts_of(role) for role in {*self.adapters, *self.egress.hosts})
+        return tuple(sorted({port for row in rows for entry in row if (port := port_of(entry))}))
 
     @property
     def credentials(self) -> tuple[str, ...]:

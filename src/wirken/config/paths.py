@@ -12,7 +12,8 @@ from typing import Final
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
 
-LONGEST_SOCKET: Final = "supervisor.sock"
+LONGEST_SOCKET: Final = "relay-channel-whatsapp.sock"
+"""Of all sockets of ours the one with the longest name."""
 
 
 class NoHome(ConfigError):
@@ -100,7 +101,7 @@ class Paths:
 
     @property
     def supervisor_socket(self) -> Path:
-        return self.sockets_dir / LONGEST_SOCKET
+        return self.sockets_dir / "supervisor.sock"
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:

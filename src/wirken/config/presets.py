@@ -27,15 +27,3 @@ PRESETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "codeberg": ("codeberg.org",),
     }
 )
-
-PROCESS_HOSTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "channel-telegram": ("api.telegram.org",),
-        "channel-discord": ("discord.com", "gateway.discord.gg", "*.discord.gg", "cdn.discordapp.com"),
-        "channel-slack": ("slack.com", "*.slack.com"),
-        "channel-teams": ("login.microsoftonline.com", "*.botframework.com", "smba.trafficmanager.net"),
-        "channel-whatsapp": ("graph.facebook.com", "lookaside.fbsbx.com"),
-    }
-)
-"""What the adapter of a platform needs, by the name of its process. Others have what the operator names alone: a
-Matrix server, an MCP server or a log's target is everybody's own."""

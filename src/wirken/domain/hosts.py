@@ -15,6 +15,8 @@ _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123,
 _LONGEST: Final = 253  # characters of a name: 255 bytes on the wire (RFC 1035, 2.3.4)
 _NUMBER: Final = re.compile(r"(?:0[xX][0-9A-Fa-f]*|[0-9]+)")
 _ANY: Final = "*."
+WEB_PORTS: Final = (443, 80)
+"""Of TLS and of plain HTTP: what an entry of a row without a port stands for."""
 
 
 class BadHost(UsageError):
@@ -56,3 +58,14 @@ def pattern(text: str) -> str:
 def covers(patterns: Iterable[str], host: str) -> bool:
     """Tell whether one of these patterns stands for a host; `*.example.org` does not stand for `example.org`."""
     return any(host == one or (one.startswith(_ANY) and host.endswith(one[1:])) for one in patterns)
+
+
+def port_of(entry: str) -> int:
+    """Return the port of an entry of a row, `<pattern>` or `<pattern>:<port>`; 0 where it has none."""
+    return int(entry.rpartition(":")[2]) if ":" in entry else 0
+
+
+def reaches(row: Iterable[str], host: str, port: int) -> bool:
+    """Tell whether an entry of a row stands for this host at this port."""
+    entries = (entry for entry in row if port == port_of(entry) or (not port_of(entry) and port in WEB_PORTS))
+    return covers((entry.partition(":")[0] for entry in entries), host)

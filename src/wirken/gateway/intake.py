@@ -50,7 +50,7 @@ class Intake:
         """
         _check(message)
         await self.seating.runner_known()
-        agent = self.router.agent(message.agent)
+        agent = self.router.agent(message.agent, surface.channel)
         session = self.sessions.get(session_id(agent, surface.channel, conversation_id(message.conversation)))
         if message.platform_id not in session.seen:
             if is_stop(message.text):

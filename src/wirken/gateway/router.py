@@ -39,9 +39,10 @@ class Router:
     bounds: str = ""
     """As the runner reported it (`SandboxReport.bounds`)."""
 
-    def agent(self, wanted: str) -> AgentId:
-        """Return the agent for a message. Raises `UnknownAgent`."""
-        name = wanted or DEFAULT_AGENT
+    def agent(self, wanted: str, channel: ChannelId) -> AgentId:
+        """Return the agent for a message: the wanted one, else the channel's. Raises `UnknownAgent`."""
+        own = self.config.channels.get(channel)
+        name = wanted or (own.agent if own is not None else DEFAULT_AGENT)
         self.config.agent(name)
         return AgentId(name)
 

@@ -45,10 +45,10 @@ def endpoint(provider: str, base_url: str) -> Endpoint:
 
 
 def ports(config: Config) -> tuple[int, ...]:
-    """Return the TCP ports of all providers and of the search, Ollama's usual one included."""
+    """Return the TCP ports of all providers, of the search and of the relay's rows, Ollama's usual one included."""
     providers = (entry.base_url for entry in config.providers.values())
     found = {_port(address) for address in (OLLAMA_URL, config.web_search.address, *providers) if address}
-    return tuple(sorted(found - {0}))
+    return tuple(sorted({*found, *config.relay_ports} - {0}))
 
 
 def located(name: str, base_url: str) -> Located:

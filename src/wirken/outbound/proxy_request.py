@@ -1,8 +1,8 @@
 """Read the head of one request to a proxy, strictly: what is not plainly one of two forms is refused.
 
-`CONNECT name:443` (RFC 9110, 9.3.6) and absolute-form requests of plain HTTP on port 80 (RFC 9112, 3.2.2). Two
-readers of one head must not see two requests, so there are no folded lines, bare line feeds, doubled lengths or
-chunked bodies.
+`CONNECT name:443` (RFC 9110, 9.3.6) and absolute-form requests of plain HTTP on port 80 (RFC 9112, 3.2.2); processes of
+ours may name other ports, which their rows then judge. Two readers of one head must not see two requests, so there are
+no folded lines, bare line feeds, doubled lengths or chunked bodies.
 """
 
 from __future__ import annotations
@@ -57,8 +57,11 @@ class Wanted:
         return not self.head
 
 
-def parse(head: bytes) -> Wanted:
-    """Return what a request's head, its last empty line included, asks for. Raises `Unacceptable`."""
+def parse(head: bytes, *, any_port: bool = False) -> Wanted:
+    """Return what a request's head, its last empty line included, asks for. Raises `Unacceptable`.
+
+    `any_port`: who judges the host judges the port too.
+    """
     first, *lines = _text(head).split("\r\n")[:-2]
     line = _LINE.fullmatch(first)
     if line is None:
@@ -66,10 +69,10 @@ def parse(head: bytes) -> Wanted:
     method, target, minor = line.groups()
     headers = _headers(lines)
     if method == "CONNECT":
-        return _tunnel(target, minor, headers)
+        return _tunnel(target, minor, headers, any_port=any_port)
     if method not in _METHODS:
         raise Unacceptable("method_not_allowed", f"The method {method} is not relayed.")
-    return _plain(method, target, minor, headers)
+    return _plain(method, target, minor, headers, any_port=any_port)
 
 
 def _text(head: bytes) -> str:
@@ -93,9 +96,9 @@ def _headers(lines: Sequence[str]) -> Headers:
     return found
 
 
-def _tunnel(target: str, minor: str, headers: Headers) -> Wanted:
+def _tunnel(target: str, minor: str, headers: Headers, *, any_port: bool) -> Wanted:
     host, port = _authority(target)
-    if port != TLS_PORT:
+    if not port or not (any_port or port == TLS_PORT):
         raise Unacceptable("port_not_allowed", f"CONNECT leads to port {TLS_PORT} only.", host, port or 0)
     _check_host(headers, host, port, wanted=minor == "1")
     if _body(headers):
@@ -103,20 +106,21 @@ def _tunnel(target: str, minor: str, headers: Headers) -> Wanted:
     return Wanted(host, port)
 
 
-def _plain(method: str, target: str, minor: str, headers: Headers) -> Wanted:
+def _plain(method: str, target: str, minor: str, headers: Headers, *, any_port: bool) -> Wanted:
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None or minor != "1":
         raise _malformed("Plain requests are HTTP/1.1 and name a whole http:// address.")
     host, given = _authority(absolute["authority"])
     port = HTTP_PORT if given is None else given
-    if port != HTTP_PORT:
+    if not port or not (any_port or port == HTTP_PORT):
         raise Unacceptable("port_not_allowed", f"Plain HTTP leads to port {HTTP_PORT} only.", host, port)
     _check_host(headers, host, port, wanted=True)
     body = _body(headers)
     path = absolute["path"]
     path = path if path.startswith("/") else f"/{path}"
     kept = _end_to_end(headers, host)
-    lines = (f"{method} {path} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in kept))
+    named = host if port == HTTP_PORT else f"{host}:{port}"
+    lines = (f"{method} {path} HTTP/1.1", f"Host: {named}", *(f"{name}: {value}" for name, value in kept))
     return Wanted(host, port, "\r\n".join((*lines, "Connection: close", "", "")).encode("ascii"), body)
 
 

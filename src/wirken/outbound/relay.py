@@ -142,7 +142,7 @@ class Connection:
         async with asyncio.timeout(relay_limits.RELAY_ASKING):
             head = await stream.head()
         try:
-            wanted = proxy_request.parse(head)
+            wanted = proxy_request.parse(head, any_port=caller is None)
         except Unacceptable as no:
             question = JudgeEgress(role=self.role, host=no.host, port=no.port, found=no.verdict, caller=caller)
             await self._asked(question)

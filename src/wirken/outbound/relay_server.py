@@ -13,7 +13,6 @@ from typing import Final, TypeAlias
 
 from wirken.domain import limits, relay_limits
 from wirken.domain.errors import UsageError, WirkenError
-from wirken.ipc.calls.egress import Caller
 from wirken.ipc.calls.runner import WirePermit
 from wirken.ipc.peer import close_quietly, credentials
 from wirken.outbound.refusals import refusal
@@ -46,9 +45,10 @@ def listeners(words: list[str]) -> dict[str, socket.socket]:
 
 @dataclass(slots=True)
 class Relay:
-    """Serves connections until it is closed, RELAY_CONNECTIONS at once and RELAY_PARALLEL of one caller.
+    """Serves connections until it is closed, RELAY_CONNECTIONS at once and RELAY_PARALLEL of one call.
 
-    Sandboxes together have RELAY_SANDBOXES, so that they never take the last places from our own processes.
+    Sandboxes together have RELAY_SANDBOXES, so that they never take the last places from our own processes, and each of
+    these has RELAY_PROCESS, so that it takes none from the others.
     """
 
     resolver: Resolver
@@ -57,7 +57,7 @@ class Relay:
     own_uid: int = field(default_factory=os.getuid)
     _accepting: list[asyncio.Task[None]] = field(default_factory=list)
     _serving: dict[asyncio.Task[None], _Whose | None] = field(default_factory=dict)
-    """Each connection, and whose it is once that is known."""
+    """Each connection, and whose it is: of the runner's once that is known."""
 
     def open(self, doors: Mapping[str, socket.socket]) -> None:
         """Begin to accept."""
@@ -93,13 +93,18 @@ class Relay:
                 _log.warning("the relay could not accept a connection: %s", error.strerror)
                 await asyncio.sleep(limits.QUEUE_FULL_PAUSE)
                 continue
-            if credentials(sock).uid != self.own_uid or len(self._serving) >= relay_limits.RELAY_CONNECTIONS:
+            if credentials(sock).uid != self.own_uid or self._full(role):
                 close_quietly(sock)
                 continue
             sock.setblocking(False)
             task = loop.create_task(self._serve(role, sock))
-            self._serving[task] = None
+            self._serving[task] = None if role == RUNNER else role
             task.add_done_callback(functools.partial(self._done, sock=sock))
+
+    def _full(self, role: str) -> bool:
+        """Return whether this role, or all together, have as many connections as they may."""
+        own = role != RUNNER and list(self._serving.values()).count(role) >= relay_limits.RELAY_PROCESS
+        return own or len(self._serving) >= relay_limits.RELAY_CONNECTIONS
 
     def _done(self, task: asyncio.Task[None], sock: socket.socket) -> None:
         self._serving.pop(task, None)
@@ -114,19 +119,18 @@ class Relay:
         except (WirkenError, OSError, TimeoutError) as error:
             _log.warning("a connection of %s to the relay came to nothing: %s", role, error)
             return
-        if not self._admitted(role, caller):
+        if caller is not None and not self._admitted(caller.permit):
             await answer(sock, refusal("busy", f"More than {relay_limits.RELAY_PARALLEL} connections at once."))
             return
         await connection.serve(stream, caller)
 
-    def _admitted(self, role: str, caller: Caller | None) -> bool:
-        """Note whose this task's connection is; False where its caller has as many as it may."""
-        whose: _Whose = role if caller is None else caller.permit
+    def _admitted(self, permit: WirePermit) -> bool:
+        """Note whose this task's connection is; False where the call, or all together, have as many as they may."""
         now = list(self._serving.values())
         sandboxes = sum(isinstance(one, WirePermit) for one in now)
-        if now.count(whose) >= relay_limits.RELAY_PARALLEL or (caller and sandboxes >= relay_limits.RELAY_SANDBOXES):
+        if now.count(permit) >= relay_limits.RELAY_PARALLEL or sandboxes >= relay_limits.RELAY_SANDBOXES:
             return False
         task = asyncio.current_task()
         assert task is not None
-        self._serving[task] = whose
+        self._serving[task] = permit
         return True

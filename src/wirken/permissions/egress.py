@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias, assert_never
 
 from wirken.domain.actions import Place
 from wirken.domain.egress import Verdict
-from wirken.domain.hosts import covers
+from wirken.domain.hosts import covers, reaches
 
 Rule: TypeAlias = Literal["none", "allowlist", "open", "ask", "row"]
 """What decided: the network mode of the call's place, or the row of a process of ours."""
@@ -43,10 +43,12 @@ def judge(place: Place, host: str) -> Ruling:
             assert_never(place.network)
 
 
-def judge_role(row: tuple[str, ...], host: str) -> Ruling:
+def judge_role(row: tuple[str, ...], host: str, port: int) -> Ruling:
     """Return what the row of a process of ours allows: its hosts and nothing else, and nobody is asked."""
-    if covers(row, host):
+    if reaches(row, host, port):
         return Ruling("allowed", "row")
+    if any(covers((entry.partition(":")[0],), host) for entry in row):
+        return Ruling("port_not_allowed", "row", f"{host} is not reached at port {port} by this process.")
     return Ruling("not_allowed", "row", f"{host} is not among the hosts of this process.")
 
 

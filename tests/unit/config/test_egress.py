@@ -93,6 +93,9 @@ def test_hosts_of_a_process_are_checked() -> None:
         hosts={"channel-matrix": ("matrix.example.org",)}
     )
     assert "no full host name" in complaint('[egress.hosts]\nchannel-matrix = ["localhost"]')
+    assert read('[egress.hosts]\nsiem = ["Log.Example.org:08088"]').hosts_of("siem") == ("log.example.org:8088",)
+    for port in ("0", "65536", "x", "", "²"):
+        assert "from 1 to 65535" in complaint(f'[egress.hosts]\nsiem = ["log.example.org:{port}"]')
 
 
 def test_every_preset_holds_names_in_their_one_spelling() -> None:

@@ -3,7 +3,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from wirken.config.paths import Paths, data_dir, for_people
+from wirken.config.channel_kinds import CHANNEL_KINDS
+from wirken.config.channels import role_of
+from wirken.config.paths import LONGEST_SOCKET, Paths, data_dir, for_people
+from wirken.confine.roles import RELAYED, relay_socket
 from wirken.domain import limits
 
 
@@ -28,13 +31,20 @@ def test_sockets_lie_in_the_data_directory_where_their_address_fits() -> None:
 
 
 def test_the_longest_address_that_fits_is_used_and_one_byte_more_is_not() -> None:
-    rest = len("/sockets/supervisor.sock")
+    rest = len(f"/sockets/{LONGEST_SOCKET}")
     fits = Paths(Path("/" + "d" * (limits.SOCKET_ADDRESS - rest - 1)))
-    assert len(os.fsencode(fits.supervisor_socket)) == limits.SOCKET_ADDRESS
+    assert len(os.fsencode(fits.sockets_dir / LONGEST_SOCKET)) == limits.SOCKET_ADDRESS
     assert fits.sockets_dir.parent == fits.data
     longer = Paths(Path("/" + "d" * (limits.SOCKET_ADDRESS - rest)))
     assert longer.sockets_dir.parent == Path("/tmp")
-    assert len(os.fsencode(longer.supervisor_socket)) <= limits.SOCKET_ADDRESS
+    assert len(os.fsencode(longer.sockets_dir / LONGEST_SOCKET)) <= limits.SOCKET_ADDRESS
+
+
+def test_no_sockets_name_is_longer_than_the_one_that_is_measured() -> None:
+    paths = Paths(Path("/d"))
+    ours = (paths.gateway_socket, paths.operator_socket, paths.vault_socket, paths.supervisor_socket)
+    relays = [relay_socket(role) for role in (*RELAYED, *map(role_of, CHANNEL_KINDS))]
+    assert max(map(len, (*(one.name for one in ours), *relays))) == len(LONGEST_SOCKET)
 
 
 def test_bytes_count_and_not_characters() -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from wirken.config.channels import ChannelConfig
 from wirken.config.model import AgentConfig, ApprovalsConfig, Config, ProviderConfig, UnknownAgent
 from wirken.config.paths import Paths
 from wirken.domain import limits
@@ -40,9 +42,15 @@ async def session(tmp_path: Path, name: str) -> Session:
 
 
 def test_a_message_without_an_agent_goes_to_the_default_one(router: Router) -> None:
-    assert router.agent("") == "default" and router.agent("own") == "own"
+    assert router.agent("", WEBCHAT) == "default" and router.agent("own", TERMINAL) == "own"
     with pytest.raises(UnknownAgent):
-        router.agent("nobody")
+        router.agent("nobody", WEBCHAT)
+
+
+def test_a_channels_messages_go_to_the_agent_that_the_configuration_names(router: Router) -> None:
+    router.config = replace(CONFIG, channels={"telegram": ChannelConfig(agent="own"), "slack": ChannelConfig()})
+    answering = [router.agent("", ChannelId(name)) for name in ("telegram", "slack", "discord")]
+    assert answering == ["own", "default", "default"]
 
 
 def test_a_workspace_is_the_wish_else_the_agents_else_the_data_directorys(router: Router, tmp_path: Path) -> None:

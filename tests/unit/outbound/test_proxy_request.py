@@ -124,6 +124,18 @@ def test_what_was_refused_is_named_as_far_as_it_could_be_read() -> None:
     assert refused(connect("127.1:443")).host == "127.1"
 
 
+def test_who_judges_ports_gets_to_see_every_one_but_0() -> None:
+    assert parse(connect("matrix.org:8448"), any_port=True) == Wanted("matrix.org", 8448)
+    raw = head("GET http://own.example:8008/a HTTP/1.1", "Host: own.example:8008")
+    wanted = parse(raw, any_port=True)
+    assert (wanted.host, wanted.port) == ("own.example", 8008)
+    assert wanted.head.startswith(b"GET /a HTTP/1.1\r\nHost: own.example:8008\r\n")
+    for zero in (connect("pypi.org:0"), head("GET http://pypi.org:0/ HTTP/1.1", "Host: pypi.org:0")):
+        with pytest.raises(Unacceptable) as caught:
+            parse(zero, any_port=True)
+        assert caught.value.verdict == "port_not_allowed"
+
+
 def test_a_plain_request_goes_on_without_what_was_for_the_proxy() -> None:
     raw = head(
         "POST HTTP://Example.org/a?b=c HTTP/1.1",

@@ -15,7 +15,8 @@ import pytest
 from tests.support import hellos
 from tests.support.fake_names import Names
 
-from wirken.domain import relay_limits
+from wirken.config.channel_kinds import CHANNEL_KINDS
+from wirken.domain import limits, relay_limits
 from wirken.domain.egress import Verdict
 from wirken.domain.errors import Refused
 from wirken.ipc.calls.egress import Caller, EgressRuling, EndedEgress, JudgeEgress, ReachEgress
@@ -385,6 +386,32 @@ async def test_one_caller_has_so_many_connections_and_no_more(tmp_path: Path) ->
         async with asyncio.timeout(5):
             while len(at.gateway.asked) == relay_limits.RELAY_PARALLEL:
                 await asyncio.sleep(0.005)
+
+
+async def test_one_process_has_so_many_connections_and_those_beyond_are_closed_unheard(tmp_path: Path) -> None:
+    async with house(tmp_path, role="channel-test") as at, contextlib.AsyncExitStack() as open_ones:
+        dialled = [
+            await open_ones.enter_async_context(at.dial(caller=False)) for _ in range(relay_limits.RELAY_PROCESS)
+        ]
+        async with asyncio.timeout(5):
+            while len(at.relay._serving) < relay_limits.RELAY_PROCESS:
+                await asyncio.sleep(0.005)
+        with contextlib.suppress(ConnectionError):  # or an end of file, as the kernel likes
+            assert await at.said(CONNECT, caller=False) == b""
+        assert at.gateway.asked == []
+        dialled[0][1].close()
+        async with asyncio.timeout(5):
+            while len(at.relay._serving) == relay_limits.RELAY_PROCESS:
+                await asyncio.sleep(0.005)
+        at.gateway.verdict = "not_allowed"
+        assert "403" in status(await at.said(CONNECT, caller=False))
+
+
+def test_every_process_of_ours_has_its_places_whatever_sandboxes_and_the_others_do() -> None:
+    adapters = len(CHANNEL_KINDS)
+    ours = (adapters + 1) * relay_limits.RELAY_PROCESS
+    assert relay_limits.RELAY_SANDBOXES + ours <= relay_limits.RELAY_CONNECTIONS < limits.LINK_QUESTIONS
+    assert relay_limits.FORWARD_PARALLEL < relay_limits.RELAY_PROCESS
 
 
 async def test_a_lost_gateway_ends_everything(tmp_path: Path) -> None:

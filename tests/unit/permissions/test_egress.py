@@ -31,9 +31,19 @@ def test_the_mode_of_the_place_decides(mode: NetworkMode, host: str, verdict: st
 
 
 def test_a_process_reaches_the_hosts_of_its_row_and_nobody_is_asked() -> None:
-    assert egress.judge_role(("api.example.org",), "api.example.org").verdict == "allowed"
-    assert egress.judge_role(("api.example.org",), "example.org").verdict == "not_allowed"
-    assert egress.judge_role((), "api.example.org").verdict == "not_allowed"
+    assert egress.judge_role(("api.example.org",), "api.example.org", 443).verdict == "allowed"
+    assert egress.judge_role(("api.example.org",), "example.org", 443).verdict == "not_allowed"
+    assert egress.judge_role((), "api.example.org", 443).verdict == "not_allowed"
+
+
+def test_an_entry_with_a_port_stands_for_that_port_alone_and_one_without_for_those_of_the_web() -> None:
+    def verdicts(entry: str) -> list[str]:
+        return [egress.judge_role((entry,), "a.example.org", port).verdict for port in (443, 80, 8448, 1)]
+
+    no = "port_not_allowed"
+    assert verdicts("*.example.org") == ["allowed", "allowed", no, no]
+    assert verdicts("a.example.org:8448") == [no, no, "allowed", no]
+    assert verdicts("b.example.org:8448") == ["not_allowed"] * 4
 
 
 def test_a_grant_for_a_host_has_the_hosts_key() -> None:

@@ -38,5 +38,5 @@ def put_together(
     hosts = functools.partial(Hosts, asks=rules.asks, store=store, clock=clock)
     return Egress(
         CallEgress(wings, sessions.get, hosts, functools.partial(Redirects, rules), numbers),
-        RoleEgress(config.egress.hosts_of, log, clock, numbers),
+        RoleEgress(config.hosts_of, log, clock, numbers),
     )

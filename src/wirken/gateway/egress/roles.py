@@ -47,10 +47,11 @@ class RoleEgress:
         if asked.found != "allowed":
             await self._used(asked, asked.found)
             return EgressRuling(asked.found)
-        ruling = egress.judge_role(self.row(asked.role), asked.host)
+        ruling = egress.judge_role(self.row(asked.role), asked.host, asked.port)
         if ruling.verdict != "allowed":
-            await self._used(asked, "not_allowed")
-            return EgressRuling("not_allowed", ruling.said)
+            verdict: Verdict = "port_not_allowed" if ruling.verdict == "port_not_allowed" else "not_allowed"
+            await self._used(asked, verdict)
+            return EgressRuling(verdict, ruling.said)
         ticket = next(self.numbers)
         self._tickets[ticket] = asked
         return EgressRuling("allowed", ticket=ticket)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from wirken.config.egress import EgressConfig
+from wirken.config.model import Config
 from wirken.domain import relay_limits
 from wirken.domain.clock import SystemClock
 from wirken.domain.egress import RelayUse, Verdict
@@ -19,7 +20,7 @@ from wirken.gateway.log import AuditLog
 from wirken.ipc.calls.egress import EndedEgress, JudgeEgress, ReachEgress
 from wirken.record.canonical import decode
 
-CONFIG = EgressConfig(hosts={"channel-test": ("api.test.example", "*.cdn.example")})
+CONFIG = Config(egress=EgressConfig(hosts={"channel-test": ("api.test.example", "*.cdn.example", "own.example:8448")}))
 
 
 @dataclass
@@ -36,9 +37,9 @@ class Roles:
     log: AuditLog
     clock: Clock
 
-    async def connect(self, host: str = "api.test.example", found: Verdict = "allowed") -> Verdict:
+    async def connect(self, host: str = "api.test.example", found: Verdict = "allowed", port: int = 443) -> Verdict:
         """Go through all that outbound says of one connection."""
-        ruling = await self.egress.judge(JudgeEgress(role="channel-test", host=host, port=443, found=found))
+        ruling = await self.egress.judge(JudgeEgress(role="channel-test", host=host, port=port, found=found))
         if ruling.ticket:
             await self.egress.reach(ReachEgress(ruling.ticket, "allowed", "93.184.215.14"))
             await self.egress.ended(ended(ruling.ticket))
@@ -77,10 +78,13 @@ async def test_a_process_reaches_the_hosts_of_its_row_and_no_others(tmp_path: Pa
         assert (await at.egress.judge(other)).verdict == "not_allowed"
 
 
-def test_a_platforms_adapter_has_its_platforms_hosts_and_the_operators() -> None:
-    given = EgressConfig(hosts={"channel-telegram": ("Proxy.Example",)})
-    assert given.hosts_of("channel-telegram") == ("api.telegram.org", "proxy.example")
-    assert given.hosts_of("siem") == ()
+async def test_a_port_is_the_rows_and_one_that_is_not_is_named_so_on_record(tmp_path: Path) -> None:
+    async with roles(tmp_path) as at:
+        assert await at.connect("own.example", port=8448) == "allowed"
+        assert await at.connect("own.example") == "port_not_allowed"
+        assert await at.connect(port=80) == "allowed"
+        assert await at.connect(port=8448) == "port_not_allowed"
+        assert ("own.example", "port_not_allowed", 1, 0, 0) in at.uses()
 
 
 async def test_a_hosts_first_connection_is_a_row_at_once_and_the_rest_one_an_hour(tmp_path: Path) -> None:
