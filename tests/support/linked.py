@@ -12,7 +12,7 @@ import msgspec
 
 from wirken.domain.ids import RoleName
 from wirken.ipc.frames import Conversing
-from wirken.ipc.link import Emit, Link, unpack
+from wirken.ipc.link import Answered, Emit, Link, unpack
 from wirken.ipc.peer import adopt
 
 
@@ -43,7 +43,7 @@ class Scripted:
         self.losses = 0
         self._answering = answering or self._plainly
 
-    async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> Answered:
         asked = unpack(question, Question)
         self.began.append(asked)
         try:
@@ -81,8 +81,8 @@ async def linked(left: Scripted, right: Scripted) -> AsyncIterator[tuple[Link, L
         pair = [undo.enter_context(end) for end in socket.socketpair()]
         for end in pair:
             end.setblocking(False)
-        one = await adopt(pair[0], RoleName("right"), left)
-        other = await adopt(pair[1], RoleName("left"), right)
+        one = adopt(pair[0], RoleName("right"), left)
+        other = adopt(pair[1], RoleName("left"), right)
         try:
             yield one, other
         finally:
@@ -100,7 +100,7 @@ async def linked_raw(receiver: Scripted) -> AsyncIterator[tuple[Link, socket.soc
     with ours, theirs:
         ours.setblocking(False)
         theirs.setblocking(False)
-        link = await adopt(ours, RoleName("peer"), receiver)
+        link = adopt(ours, RoleName("peer"), receiver)
         try:
             yield link, theirs
         finally:

@@ -91,7 +91,7 @@ class StubGateway:
         while True:
             sock, _ = await loop.sock_accept(listener)
             role = await peer.meet(sock, self.seed, self._key_of, self._lockout)
-            self._links.add(await peer.adopt(sock, role, self))
+            self._links.add(peer.adopt(sock, role, self))
 
     async def _key_of(self, role: RoleName) -> bytes:
         return handshake.public_key(self.web_seed) if role == "web" else b""

@@ -66,7 +66,7 @@ async def connected(socket_path: Path) -> AsyncIterator[Gateway]:
         sock.close()
         raise peer.StrangerRefused("Another user listens on the operator socket.")
     terminal = _Terminal()
-    link = await peer.adopt(sock, RoleName("gateway"), terminal)
+    link = peer.adopt(sock, RoleName("gateway"), terminal)
     try:
         yield Gateway(link, terminal)
     finally:

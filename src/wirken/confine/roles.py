@@ -121,6 +121,7 @@ ROLES: Final[dict[str, Role]] = {
             relay=True,
             dials=True,
             families=("unix",),
+            files=limits.SMALL_FILES,
         ),
         Role(
             MCP,

@@ -18,7 +18,9 @@ LINK_BUFFER: Final = 4 * FRAME  # bytes waiting to be written to one peer; one t
 LINK_QUESTIONS: Final = 256  # questions of one peer being answered at once
 REFUSALS_RECORDED: Final = 30  # refused connections per HANDSHAKE_WINDOW that get a row each; a flood gets no more
 ROW_READS: Final = 2  # pages of rows read for one peer at once; each holds one in memory
-SHARED_FILE: Final = 32 * 2**20  # bytes of a file that crosses between wings as a memfd; it is held in memory
+SHARED_FILE: Final = 64 * 2**20  # bytes of a file that crosses between wings as a memfd; the kernel holds it in memory
+LINK_FILES: Final = 10  # files beside one frame; platforms take as many with one message
+LINK_FILES_QUEUED: Final = 64  # descriptors waiting to be sent to one peer; one that does not read is dropped
 CONNECTIONS: Final = 64  # peers of the gateway at once; six wings, adapters and a few terminals
 
 # --- text -------------------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ SOCKET_ADDRESS: Final = 107  # bytes of a Unix socket's path, without the closin
 SMALL_MEMORY: Final = 256 * 2**20  # the vault's Argon2 takes 64 MiB, everything else in it 30
 WING_MEMORY: Final = 1 * 2**30  # a few LINK_BUFFERs, answers and thread stacks (8 MiB each) at once; idle 20 MiB
 GATEWAY_MEMORY: Final = 2 * 2**30  # SESSIONS_LOADED conversations and a FRAME of several CONNECTIONS at once
-SMALL_FILES: Final = 256  # VAULT_PAIRS, VAULT_OPERATORS, the database, and room
+SMALL_FILES: Final = 256  # the vault: VAULT_PAIRS, VAULT_OPERATORS, the database; adapters: a few connections and files
 WING_FILES: Final = 1024  # MODEL_CONNECTIONS, PAGE_STREAMS and what browsers keep open; what most systems give anyway
 WING_THREADS: Final = 128  # an event loop's pool has 32; held where the process has a user namespace of its own
 WALLS_REPORT: Final = 256  # bytes in which a child tells the supervisor which walls it has put on; all names take 110

@@ -67,7 +67,7 @@ class Door:
         socket_name = "operator.sock" if operators else "gateway.sock"
         try:
             role = await self._role(sock, operators=operators)
-            link = await peer.adopt(sock, role, self.receiver_for(role))
+            link = peer.adopt(sock, role, self.receiver_for(role))
         except (WirkenError, OSError) as error:
             peer.close_quietly(sock)
             await self._refused(socket_name, str(error))

@@ -7,6 +7,18 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """A file beside a message, as its adapter reports it."""
+
+    name: str
+    """As the sender called it: hostile text."""
+    media_type: str
+    """As the platform says, or empty; a claim."""
+    size: int
+    """Bytes, and exactly those of the memfd."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """A person's message. Whose it is comes from the connection, never from here."""
 
@@ -21,6 +33,8 @@ class Inbound:
     workspace: str = ""
     group: bool = False
     mentioned: bool = False
+    files: tuple[Attached, ...] = ()
+    """Of channels only. The frame brings as many sealed memfds, in this order."""
 
 
 @dataclass(frozen=True, slots=True)

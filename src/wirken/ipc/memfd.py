@@ -11,18 +11,25 @@ import fcntl
 import os
 import socket
 import stat
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from wirken.domain import limits
-from wirken.domain.errors import ProtocolError, UsageError
+from wirken.domain.errors import ProtocolError, Unavailable, UsageError
+from wirken.ipc.stream import received
 
 SEALS: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+_PIECE: Final = 1 * 2**20  # bytes read at once
 _MARK: Final = b"F"  # a descriptor travels beside at least one byte (unix(7))
 _ROOM: Final = socket.CMSG_LEN(array.array("i").itemsize)  # for one descriptor
 
 
 class TooLarge(UsageError):
     """A file has more bytes than may cross at once."""
+
+
+class TooManyFiles(Unavailable):
+    """This process has as many files open as it may."""
 
 
 class NotSealed(ProtocolError):
@@ -64,13 +71,31 @@ def size(handle: int, limit: int = limits.SHARED_FILE) -> int:
 
 def content(handle: int, limit: int = limits.SHARED_FILE) -> bytes:
     """Return all bytes of a sealed memfd, wherever its position stands. Raises `NotSealed`, `OSError`."""
-    wanted = size(handle, limit)
-    pieces: list[bytes] = []
-    done = 0
-    while done < wanted and (piece := os.pread(handle, wanted - done, done)):
-        pieces.append(piece)
+    return b"".join(pieces(handle, limit))
+
+
+def pieces(handle: int, limit: int = limits.SHARED_FILE) -> Iterator[bytes]:
+    """Yield the bytes of a sealed memfd in order, never many at once. Raises `NotSealed`, `OSError`."""
+    wanted, done = size(handle, limit), 0
+    while done < wanted and (piece := os.pread(handle, _PIECE, done)):
+        yield piece
         done += len(piece)
-    return b"".join(pieces)
+
+
+def copies(handles: Sequence[int]) -> tuple[int, ...]:
+    """Return further descriptors of sealed memfds, for whoever sends them. Raises `NotSealed`, `TooManyFiles`."""
+    made: list[int] = []
+    try:
+        for handle in handles:
+            size(handle)
+            made.append(os.dup(handle))
+    except (ProtocolError, OSError) as error:
+        for handle in made:
+            os.close(handle)
+        if isinstance(error, ProtocolError):
+            raise
+        raise TooManyFiles("Too many files are open to send another one.") from error
+    return tuple(made)
 
 
 def send(channel: socket.socket, handle: int) -> None:
@@ -85,7 +110,7 @@ def receive(channel: socket.socket, limit: int = limits.SHARED_FILE) -> int:
     """
     # Not socket.recv_fds: it forgets its flags, and then a child could inherit the descriptor.
     mark, beside, flags, _ = channel.recvmsg(len(_MARK), _ROOM, socket.MSG_CMSG_CLOEXEC)
-    handles = _handles(beside)
+    handles = received(beside)
     try:
         if mark != _MARK or len(handles) != 1 or flags & socket.MSG_CTRUNC:
             raise NotSealed("The peer did not send exactly one file.")
@@ -95,11 +120,3 @@ def receive(channel: socket.socket, limit: int = limits.SHARED_FILE) -> int:
             os.close(handle)
         raise
     return handles[0]
-
-
-def _handles(beside: list[tuple[int, int, bytes]]) -> list[int]:
-    found = array.array("i")
-    for level, kind, data in beside:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            found.frombytes(data[: len(data) - len(data) % found.itemsize])
-    return list(found)

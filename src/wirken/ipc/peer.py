@@ -108,7 +108,7 @@ async def dial(
                 await _send(sock, handshake.prove(identity, nonce, await _receive(sock)))
                 if await _receive(sock) != handshake.WELCOME:
                     raise handshake.HandshakeFailed("The gateway did not welcome us.")
-            link = await adopt(sock, RoleName("gateway"), receiver)
+            link = adopt(sock, RoleName("gateway"), receiver)
         except (TimeoutError, OSError):
             raise Unavailable("The gateway went away during the handshake, or was too slow.") from None
         undo.pop_all()
@@ -187,11 +187,9 @@ async def _connected(sock: socket.socket, path: str) -> None:
             return
 
 
-async def adopt(sock: socket.socket, peer: RoleName, receiver: Receiver) -> Link:
-    """Make a link of a connected socket whose peer is known."""
-    loop = asyncio.get_running_loop()
-    _, link = await loop.create_connection(lambda: Link(peer, receiver), sock=sock)
-    return link
+def adopt(sock: socket.socket, peer: RoleName, receiver: Receiver) -> Link:
+    """Make a link of a connected, non-blocking socket whose peer is known."""
+    return Link(sock, peer, receiver)
 
 
 async def _untimed(timer: asyncio.Timeout, wanted: Awaitable[T]) -> T:

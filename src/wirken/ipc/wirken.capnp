@@ -19,6 +19,8 @@ struct Frame {
     failure  @11 :Failure;
     cancel   @12 :Cancel;
   }
+  # Sealed memfds that belong to this frame. They travel beside its first byte (unix(7), SCM_RIGHTS), in order.
+  files @13 :UInt16;
 }
 
 # A message of a person. The channel is the connection's; nothing here says who the sender may be taken for.
@@ -34,6 +36,14 @@ struct Inbound {
   workspace    @8 :Text;   # operator only: that workspace
   group        @9 :Bool;   # several people converse here
   mentioned    @10 :Bool;  # the bot was spoken to; in a group nothing else is taken
+  files        @11 :List(Attached);  # what the frame's memfds are, in their order
+}
+
+# A file that came with a message. The name is the sender's choice; the size must be the memfd's.
+struct Attached {
+  name      @0 :Text;
+  mediaType @1 :Text;
+  size      @2 :UInt64;   # bytes
 }
 
 # The message's row is on disk.

@@ -16,21 +16,29 @@ from tests.support.values import texts
 
 from wirken.domain import limits
 from wirken.ipc import codec, frames
-from wirken.ipc.codec import BadFrame, decode, encode
-from wirken.ipc.frames import Call, Delta, Frame, Inbound, Reply, Row
+from wirken.ipc.codec import BadFrame, decode, encode, opened
+from wirken.ipc.frames import Attached, Call, Delta, Frame, Inbound, Reply, Row
 from wirken.ipc.framing import FrameDecoder, encode_frame
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "frames.json").read_text())["frames"]
 SCHEMA = Path(codec.__file__).with_name("wirken.capnp").read_text()
 TYPES: tuple[type[Frame], ...] = get_args(Frame)
 NUMBERS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 2**53, 2**63, 2**64 - 1])
-VALUES: dict[type, st.SearchStrategy[object]] = {
+LISTED = tuple[Attached, ...]
+VALUES: dict[object, st.SearchStrategy[object]] = {
+    LISTED: st.lists(st.builds(Attached, texts, texts, NUMBERS), max_size=limits.LINK_FILES).map(tuple),
     str: texts,
     bytes: st.binary(max_size=60),
     int: NUMBERS,
     bool: st.booleans(),
 }
-ON_THE_WIRE = {str: "Text", bytes: "Data", int: "UInt64", bool: "Bool"}
+ON_THE_WIRE: dict[object, str] = {
+    str: "Text",
+    bytes: "Data",
+    int: "UInt64",
+    bool: "Bool",
+    LISTED: "List(Attached)",
+}
 SOON = 0.5
 """Seconds; reading a small frame takes 20 µs, an unbounded walk would take minutes."""
 
@@ -77,11 +85,11 @@ def test_the_vectors_cover_every_type_of_frame() -> None:
     assert {vector["type"] for vector in VECTORS} == {kind.__name__ for kind in TYPES}
 
 
-@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: str(kind.__name__))
-def test_schema_and_dataclass_have_the_same_fields(kind: type[Frame]) -> None:
+@pytest.mark.parametrize("kind", (*TYPES, Attached), ids=lambda kind: str(kind.__name__))
+def test_schema_and_dataclass_have_the_same_fields(kind: type[Frame | Attached]) -> None:
     body = re.search(rf"^struct {kind.__name__}\s*\{{(.*?)\}}", SCHEMA, re.MULTILINE | re.DOTALL)
     assert body is not None
-    in_schema = dict(re.findall(r"(\w+)\s+@\d+\s+:(\w+);", body[1]))
+    in_schema = dict(re.findall(r"(\w+)\s+@\d+\s+:([\w()]+);", body[1]))
     hints = get_type_hints(kind)
     in_class = {
         re.sub(r"_(\w)", lambda match: match[1].upper(), field.name): ON_THE_WIRE[hints[field.name]]
@@ -106,7 +114,34 @@ def test_field_numbers_are_without_gaps_so_that_none_was_taken_away() -> None:
 def test_what_is_left_out_of_a_frame_is_the_types_default() -> None:
     for kind in TYPES:
         for field in fields(kind):
-            assert field.default is MISSING or field.default in ("", False)
+            assert field.default is MISSING or field.default in ("", False, ())
+
+
+@given(every_frame, st.integers(0, limits.LINK_FILES))
+def test_a_frame_says_how_many_files_come_beside_it(frame: Frame, files: int) -> None:
+    assert opened(encode(frame, files)) == (frame, files)
+
+
+def test_a_frame_with_more_files_than_allowed_is_neither_made_nor_read() -> None:
+    most = limits.LINK_FILES
+    several = Inbound("m", "c", "t", files=tuple(Attached("f", "", n) for n in range(most)))
+    assert decode(encode(several)) == several
+    with pytest.raises(BadFrame):
+        encode(Delta("s", "t"), most + 1)
+    with pytest.raises(BadFrame):
+        encode(Inbound("m", "c", "t", files=(Attached("f", "", 0),) * (most + 1)))
+    payload = bytearray(encode(Delta("s", "t"), most))
+    at = payload.index(struct.pack("<HH", TYPES.index(Delta), most)) + 2
+    struct.pack_into("<H", payload, at, most + 1)
+    assert read(bytes(payload)) is None
+
+
+def test_a_list_of_millions_of_files_that_take_no_bytes_is_refused_unread() -> None:
+    payload = bytearray(encode(Inbound("", "", "", files=(Attached("", "", 0),))))
+    one = struct.pack("<IHH", 4, 1, 2)  # the list's tag: one element of a data word and two pointers
+    many = struct.pack("<IHH", (1 << 20) << 2, 0, 0)
+    assert payload.count(one) == 1
+    assert read(bytes(payload.replace(one, many))) is None
 
 
 @given(st.binary(max_size=200))

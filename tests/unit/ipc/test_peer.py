@@ -92,7 +92,7 @@ async def gateway(path: Path, lockout: Lockout, receiver: Scripted, seed: Secret
                 sock, _ = await asyncio.get_running_loop().sock_accept(listener)
                 with contextlib.ExitStack() as undo, contextlib.suppress(ProtocolError):
                     undo.callback(sock.close)
-                    await adopt(sock, await meet(sock, seed, registered, lockout, patience=2), receiver)
+                    adopt(sock, await meet(sock, seed, registered, lockout, patience=2), receiver)
                     undo.pop_all()
 
         serving = asyncio.ensure_future(serve())

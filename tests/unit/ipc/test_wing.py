@@ -60,7 +60,7 @@ class Gateway:
                 with contextlib.ExitStack() as undo, contextlib.suppress(ProtocolError):
                     undo.callback(sock.close)
                     role = await meet(sock, seed, key_of, Lockout(SetClock()))
-                    self.links.append(await adopt(sock, role, Scripted()))
+                    self.links.append(adopt(sock, role, Scripted()))
                     undo.pop_all()
         finally:
             listener.close()
