@@ -161,7 +161,8 @@ def _engine(
     from wirken.runner.engine_http import EngineHttp
 
     user = engine_look.User(host.uid, host.gid)
-    recipe = Recipe(wanted.image, wanted.runtime, wanted.owner, options.bounds, Identity(f"{user.uid}:{user.gid}"))
+    own = Identity(f"{user.uid}:{user.gid}")
+    recipe = Recipe(wanted.image, wanted.runtime, wanted.owner, options.bounds, own, options.kind != "gvisor")
     sandbox = docker.Docker(EngineHttp(wanted.socket), options.kind, recipe, token)
     outer: Sandbox = sandbox
     if wanted.warm:

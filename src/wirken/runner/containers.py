@@ -8,6 +8,7 @@ import msgspec
 
 from wirken.domain import limits
 from wirken.domain.shown import shown_at
+from wirken.runner import counters
 from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE, left_alone
 from wirken.runner.owner import INSTALLATION, RUNNER, START, Owner
 from wirken.runner.sandbox import Bounds, Command
@@ -35,6 +36,13 @@ class Recipe(NamedTuple):
     owner: Owner
     bounds: Bounds
     identity: Identity
+    counted: bool = True
+    """The kernel's counters of a container can be read in it: not with gVisor, which has a kernel of its own there."""
+
+    @property
+    def shell(self) -> tuple[str, ...]:
+        """What stands before a command; it joins both outputs into one pipe."""
+        return counters.shell() if self.counted else _JOINED
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -87,7 +95,7 @@ class Top(msgspec.Struct, frozen=True):
 
 def kept(recipe: Recipe, command: Command) -> bytes:
     """Return the body for a container that waits until its standard input is closed, and then goes by itself."""
-    waiting = command._replace(argv=("/bin/sh", "-c", "read _"))
+    recipe, waiting = recipe._replace(counted=False), command._replace(argv=("/bin/sh", "-c", "read _"))
     host = {**_host(recipe, waiting), "AutoRemove": True}
     stdin = {"OpenStdin": True, "StdinOnce": True, "AttachStdin": True}
     return _encoder.encode({**_container(recipe, waiting), **stdin, "HostConfig": host})
@@ -99,7 +107,7 @@ def execution(recipe: Recipe, command: Command) -> bytes:
         {
             "AttachStdout": True,
             "AttachStderr": True,
-            "Cmd": (*_JOINED, *command.argv),
+            "Cmd": (*recipe.shell, *command.argv),
             "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
             "User": recipe.identity.user,
             "WorkingDir": WORKSPACE,
@@ -120,7 +128,7 @@ def creation(recipe: Recipe, command: Command) -> bytes:
 def _container(recipe: Recipe, command: Command) -> dict[str, object]:
     return {
         "Image": recipe.image,
-        "Entrypoint": (*_JOINED, *command.argv),
+        "Entrypoint": (*recipe.shell, *command.argv),
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
         "User": recipe.identity.user,
         "WorkingDir": WORKSPACE,

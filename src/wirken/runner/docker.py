@@ -19,8 +19,9 @@ from wirken.domain import limits
 from wirken.domain.actions import SandboxKind
 from wirken.domain.errors import ProtocolError, SandboxUnavailable
 from wirken.runner.containers import Inspected, Listed, Recipe, State, Stats, creation, left_over
+from wirken.runner.counters import Counters, Told
 from wirken.runner.engine_http import EngineFailed, EngineHttp
-from wirken.runner.engine_stream import Demultiplexer
+from wirken.runner.engine_stream import ERR, Demultiplexer
 from wirken.runner.output import NOTHING, Capture, Kept
 from wirken.runner.sandbox import NOT_EXECUTABLE, Command, EndedBy, Finished
 from wirken.runner.uninterrupted import uninterrupted
@@ -97,10 +98,10 @@ class Docker:
 
     async def _lived(self, name: str, command: Command) -> Finished:
         """Start the container and return how it ended. It is still there afterwards."""
-        capture = Capture()
+        capture, counters = Capture(), Counters()
         query = "stream=true&stdout=true&stderr=true"
         async with self.http.stream(f"/containers/{name}/attach?{query}") as (reader, _):
-            reading = asyncio.create_task(read(reader, capture))
+            reading = asyncio.create_task(read(reader, capture, counters if self.recipe.counted else None))
             try:
                 try:
                     await self.http.ask("POST", f"/containers/{name}/start")
@@ -116,6 +117,9 @@ class Docker:
                 await asyncio.wait({reading}, timeout=limits.EXEC_CLEAR)
             finally:
                 reading.cancel()
+        told = counters.told()
+        if code is not None and told is not None:
+            code, ended_by = named(code, told)
         return Finished(code, ended_by, capture.kept(), seconds)
 
     async def _to_its_end(self, name: str, allowed: float) -> tuple[int | None, EndedBy, float]:
@@ -155,7 +159,10 @@ class Docker:
         return _inspected.decode(await self.http.ask("GET", f"/containers/{name}/json")).state
 
     async def starved_of_memory(self, name: str) -> bool:
-        """Kill a container in which something was killed, and return whether it was for want of memory."""
+        """Kill a container in which something was killed, and return whether it was for want of memory.
+
+        Until its end the engine does not say.
+        """
         with contextlib.suppress(EngineFailed):
             await self.http.ask("POST", f"/containers/{name}/kill")
         await self.http.ask("POST", f"/containers/{name}/wait")
@@ -176,13 +183,20 @@ class Docker:
                 raise
 
 
-async def read(reader: asyncio.StreamReader, capture: Capture) -> None:
-    """Take a container's output until it ends."""
+def named(code: int, told: Told) -> tuple[int | None, EndedBy]:
+    """Return how a command ended that gave this exit code, by what the kernel counted."""
+    if told.oom:
+        return None, "memory"
+    return code, "processes" if told.starved and code else ""
+
+
+async def read(reader: asyncio.StreamReader, capture: Capture, counters: Counters | None) -> None:
+    """Take a container's output until it ends; where there are counters, what stands beside it is theirs."""
     stream = Demultiplexer()
     with contextlib.suppress(OSError, ProtocolError):
         while data := await reader.read(_CHUNK):
-            for part in stream.feed(data):
-                capture.feed(part)
+            for kind, part in stream.feed(data):
+                (counters if counters is not None and kind == ERR else capture).feed(part)
 
 
 def _not_started(error: EngineFailed) -> Finished:

@@ -11,7 +11,8 @@ from typing import Final
 from wirken.domain.errors import ProtocolError
 
 _HEADER: Final = 8  # bytes
-_OUTPUTS: Final = (1, 2)
+OUT: Final = 1
+ERR: Final = 2
 
 
 class Demultiplexer:
@@ -20,9 +21,10 @@ class Demultiplexer:
     def __init__(self) -> None:
         self._header = bytearray()
         self._left = 0
+        self._kind = OUT
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the output in these bytes, both kinds in their order. Raises `ProtocolError`."""
+    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
+        """Return the output in these bytes, `OUT` and `ERR` in their order. Raises `ProtocolError`."""
         found = []
         while data:
             if self._left == 0:
@@ -33,12 +35,14 @@ class Demultiplexer:
                     self._left = self._announced()
                     self._header.clear()
                 continue
-            found.append(data[: self._left])
+            part = data[: self._left]
+            found.append((self._kind, part))
             data = data[self._left :]
-            self._left -= len(found[-1])
+            self._left -= len(part)
         return found
 
     def _announced(self) -> int:
-        if self._header[0] not in _OUTPUTS or any(self._header[1:4]):
+        self._kind = self._header[0]
+        if self._kind not in (OUT, ERR) or any(self._header[1:4]):
             raise ProtocolError("The container engine's stream cannot be read.")
         return int.from_bytes(self._header[4:], "big")

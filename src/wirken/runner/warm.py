@@ -18,7 +18,8 @@ from wirken.domain import limits
 from wirken.domain.actions import SandboxKind
 from wirken.runner import containers
 from wirken.runner.containers import Made, Ran, Top
-from wirken.runner.docker import Docker, read
+from wirken.runner.counters import Counters
+from wirken.runner.docker import Docker, named, read
 from wirken.runner.engine_http import EngineFailed
 from wirken.runner.output import NOTHING, Capture
 from wirken.runner.sandbox import Command, EndedBy, Finished
@@ -100,8 +101,8 @@ class Warm:
 
     async def _inside(self, kept: Kept, command: Command) -> tuple[Finished, bool]:
         """Return how a command in a kept container ended, and whether the container can be kept after it."""
-        loop, capture = asyncio.get_running_loop(), Capture()
-        async with self._executing(kept, command, capture) as (number, reading):
+        loop, capture, counters = asyncio.get_running_loop(), Capture(), Counters()
+        async with self._executing(kept, command, capture, counters) as (number, reading):
             started = loop.time()
             ended_by = await self._ended(number, reading, started + command.timeout)
             seconds = loop.time() - started
@@ -111,21 +112,24 @@ class Warm:
                 return Finished(None, ended_by, capture.kept(), seconds), False
             await asyncio.wait({reading}, timeout=limits.ENGINE_WATCH)
             code = (await self._state(number)).exit_code
-        clean = reading.done() and await self._empty(kept.name)
+        clean, told = reading.done() and await self._empty(kept.name), counters.told()
+        if code is not None and told is not None:
+            code, ended_by = named(code, told)
+            return Finished(code, ended_by, capture.kept(), seconds), clean and ended_by != "memory"
         if code == _KILLED and await self._docker.starved_of_memory(kept.name):
             return Finished(None, "memory", capture.kept(), seconds), False
         return Finished(code, "", capture.kept(), seconds), clean and code != _KILLED
 
     @contextlib.asynccontextmanager
     async def _executing(
-        self, kept: Kept, command: Command, capture: Capture
+        self, kept: Kept, command: Command, capture: Capture, counters: Counters
     ) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
         http = self._docker.http
         body = containers.execution(self._docker.recipe, command)
         made = _made.decode(await http.ask("POST", f"/containers/{kept.name}/exec", body))
         start = b'{"Detach": false, "Tty": false}'
         async with http.stream(f"/exec/{made.id}/start", start) as (reader, _):
-            reading = asyncio.create_task(read(reader, capture))
+            reading = asyncio.create_task(read(reader, capture, counters if self._docker.recipe.counted else None))
             try:
                 yield made.id, reading
             finally:

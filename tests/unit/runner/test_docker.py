@@ -143,10 +143,31 @@ def test_memory_has_an_end(engine: Engine, tmp_path: Path, kind: Literal["docker
         assert "64 MiB" in ran.output
 
 
-def test_a_fork_bomb_is_stopped_and_named(engine: Engine, tmp_path: Path) -> None:
-    with runner(tmp_path, "watchdog", boxed=Boxed(engine, bounds=Bounds(processes=32))) as client:
-        ran = client.sh("i=0; while [ $i -lt 30 ]; do sleep 3 & i=$((i+1)); done; wait; exit 1", timeout=20)
-        assert ran.ended_by == "processes"
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_fork_that_was_refused_is_told_however_short_the_command(engine: Engine, tmp_path: Path, warm: bool) -> None:
+    bomb = "i=0; while [ $i -lt %d ]; do sleep 0.01 & i=$((i+1)); done; exit %d"
+    with runner(tmp_path, "watchdog", boxed=Boxed(engine, bounds=Bounds(processes=32), warm=warm)) as client:
+        assert client.sh("exit 3").ended_by == ""
+        assert (client.sh(bomb % (40, 1)).ended_by, client.sh(bomb % (5, 1)).ended_by) == ("processes", "")
+        caught = "/bin/sh -c 'i=0; while [ $i -lt 40 ]; do sleep 0.01 & i=$((i+1)); done'; exit 0"
+        assert client.sh(caught).ended_by == ""
+        again = client.sh("exit 4")
+        assert (again.exit_code, again.ended_by) == (4, ""), "what an earlier command was refused is not this one's"
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_memory_that_a_part_of_a_command_ran_out_of_is_told(engine: Engine, tmp_path: Path, warm: bool) -> None:
+    """The kernel kills the hog; the shell around it goes on and ends as it likes."""
+    with runner(tmp_path, "watchdog", boxed=Boxed(engine, bounds=Bounds(memory=64 * 2**20), warm=warm)) as client:
+        assert client.sh("dd if=/dev/zero of=/dev/null bs=200M count=1; exit 3").ended_by == "memory"
+        assert client.sh("exit 3").ended_by == ""
+
+
+def test_a_command_that_ends_its_own_shell_is_still_a_command_that_ended(engine: Engine, tmp_path: Path) -> None:
+    with runner(tmp_path, "watchdog", boxed=Boxed(engine)) as client:
+        assert client.sh("trap : TERM; kill -TERM -1; echo on; exit 5").exit_code == 5
+        killed = client.sh("kill -KILL -1; sleep 20")
+        assert (killed.outcome, killed.exit_code, killed.ended_by) == ("failed", 137, "")
 
 
 def test_an_image_that_is_missing_is_named_with_the_command_that_gets_it(engine: Engine, tmp_path: Path) -> None:

@@ -22,16 +22,17 @@ def framed(kind: int, payload: bytes) -> bytes:
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=40))), st.lists(st.integers(1, 30)))
 def test_any_cut_gives_the_same_output(parts: list[tuple[int, bytes]], cuts: list[int]) -> None:
     raw = b"".join(framed(kind, payload) for kind, payload in parts)
-    stream, found = Demultiplexer(), b""
+    stream, found = Demultiplexer(), {1: b"", 2: b""}
     for size in (*cuts, len(raw) or 1):
-        found += b"".join(stream.feed(raw[:size]))
+        for kind, payload in stream.feed(raw[:size]):
+            found[kind] += payload
         raw = raw[size:]
-    assert found == b"".join(payload for _, payload in parts)
+    assert found == {kind: b"".join(payload for one, payload in parts if one == kind) for kind in (1, 2)}
 
 
 def test_a_length_of_four_gigabytes_is_not_waited_for() -> None:
     stream = Demultiplexer()
-    assert stream.feed(b"\x01\0\0\0\xff\xff\xff\xffabc") == [b"abc"]
+    assert stream.feed(b"\x01\0\0\0\xff\xff\xff\xffabc") == [(1, b"abc")]
 
 
 @pytest.mark.parametrize("header", [b"\0\0\0\0\0\0\0\1", b"\3\0\0\0\0\0\0\1", b"\1\1\0\0\0\0\0\1"])
