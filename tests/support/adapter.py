@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 from tests.support.gateway_bench import PATIENCE, Bench, identity_of
 from tests.support.scripted_wings import Wing
 from tests.support.vault_thread import VaultThread
 
 from wirken.config.paths import Paths
 from wirken.ipc import handshake
+from wirken.ipc.calls.channels import AdapterQuestion, ChannelState, Deliver, Delivered
 from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, AnswerAs, ApprovalRow
-from wirken.ipc.frames import Accepted, Asked, Conversing, Inbound, Over, Rejected
-from wirken.ipc.link import unpack
+from wirken.ipc.frames import Accepted, Asked, Conversing, Inbound, Over, Rejected, Said
+from wirken.ipc.link import Emit, Link, unpack
 from wirken.ipc.prompt import lines
+
+
+async def came_through(asked: Deliver) -> Delivered:
+    """The platform takes everything at once."""
+    return Delivered(platform_ids=(f"sent-{asked.key}",))
 
 
 class Adapter(Wing):
@@ -29,6 +36,12 @@ class Adapter(Wing):
         self.link_channel = identity.role.partition("-")[2]
         self.seen: list[Conversing] = []
         self._numbers = 0
+        self.asked: list[Deliver] = []
+        """Every delivery that the gateway asked for."""
+        self.news = asyncio.Event()
+        self.deliver: Callable[[Deliver], Awaitable[Delivered]] = came_through
+        """What becomes of each."""
+        self._decoder = msgspec.msgpack.Decoder(AdapterQuestion)
 
     def message(self, sender: str, text: str, conversation: str = "", **more: object) -> Inbound:
         """Return a message of an account, in a direct conversation unless one is named."""
@@ -53,6 +66,16 @@ class Adapter(Wing):
     async def say(self, sender: str, text: str, conversation: str = "", **more: object) -> Rejected | Over:
         return await self.outcome(self.put(self.message(sender, text, conversation, **more)))
 
+    async def answered(self, sender: str, text: str, conversation: str = "", **more: object) -> str:
+        """Say something that the gateway itself answers; return what it says."""
+        message = self.put(self.message(sender, text, conversation, **more))
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for frame in self.seen:
+                    if isinstance(frame, Said) and frame.platform_id == message.platform_id:
+                        return frame.text
+                await self._more()
+
     async def accepted(self, message: Inbound) -> Accepted:
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -75,11 +98,42 @@ class Adapter(Wing):
         here = [row for row in rows if row.put_to == f"{self.link_channel}/{conversation}"]
         return ["\n".join(line.head + line.text for line in lines(row, int(time.time() * 1000))) for row in here]
 
-    async def press(self, sender: str, row: ApprovalRow, choice: Literal["once", "30d", "deny"] = "once") -> None:
-        """Answer a question as an account does by pressing a button. Raises what the gateway says."""
+    async def press(
+        self, sender: str, row: ApprovalRow, choice: Literal["once", "30d", "deny"] = "once", conversation: str = ""
+    ) -> None:
+        """Answer a question as an account does by pressing a button, where it was put unless said otherwise.
+
+        Raises what the gateway says.
+        """
         assert self.link is not None
         given = AnswerApproval(approval=row.approval, lease=row.lease, choice=choice)
-        await self.link.call(AnswerAs(given, sender), Acknowledged)
+        where = conversation or row.put_to.partition("/")[2]
+        await self.link.call(AnswerAs(given, sender, where), Acknowledged)
+
+    async def states(self, *, connected: bool, detail: str = "", revoked: bool = False) -> None:
+        """Say how the platform is."""
+        assert self.link is not None
+        await self.link.call(ChannelState(connected=connected, detail=detail, revoked=revoked), Acknowledged)
+
+    # --- delivering -----------------------------------------------------------------------------------
+
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> Delivered:
+        asked = self._decoder.decode(question)
+        self.asked.append(asked)
+        self.news.set()
+        return await self.deliver(asked)
+
+    @property
+    def texts(self) -> list[str]:
+        """What was to be delivered, in order."""
+        return [asked.text for asked in self.asked]
+
+    async def until_asked(self, count: int) -> None:
+        """Wait until the gateway has asked for so many deliveries."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.asked) < count:
+                self.news.clear()
+                await self.news.wait()
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Take frames until something is so."""

@@ -25,7 +25,7 @@ from wirken.config.policy_file import Organisation
 from wirken.domain.actions import Place
 from wirken.domain.clock import Clock, SystemClock
 from wirken.domain.events import Fact
-from wirken.domain.ids import RoleName
+from wirken.domain.ids import RoleName, SessionId
 from wirken.domain.secret import Secret
 from wirken.gateway.house import House
 from wirken.gateway.router import RUNNER
@@ -131,8 +131,21 @@ class Bench:
         return [kind(fact) for fact in self.facts(session)]
 
     async def verify(self, session: str = "default/terminal/c") -> Report:
-        """Verify against the agent's key and last head, which the vault is asked for on a pair of its own."""
+        """Verify against the agent's key and last head, which the vault is asked for on a pair of its own.
+
+        Waits, `PATIENCE` at most, for deliveries to a platform and for the signature over them.
+        """
+        await self.rest(session)
         return await verified(self.paths.audit_db, self.vault, session)
+
+    async def rest(self, session: str) -> None:
+        """Return once nothing of a session waits to be delivered or attested, or `PATIENCE` is over."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while asyncio.get_running_loop().time() < deadline:
+            found = self.house.turns.sessions.in_memory(SessionId(session))
+            if found is None or not (found.outbox.waiting or found.unattested):
+                return
+            await asyncio.sleep(0.002)
 
     # --- the vault ------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from wirken.domain.errors import ProtocolError, Refused, WirkenError
 from wirken.domain.events import AssistantMessageFact, LlmRequest, ToolResultFact
 from wirken.domain.ids import OWNER
 from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, ApprovalRow, StopTurn
-from wirken.ipc.frames import Accepted, Asked, Delta, Inbound, Over, Rejected, Row, Settled
+from wirken.ipc.frames import Accepted, Asked, Delta, Inbound, Over, Rejected, Row, Said, Settled
 from wirken.ipc.link import unpack
 from wirken.record.canonical import Unreadable, decode
 
@@ -67,6 +67,9 @@ class TurnView:
                         summary.session = session
                     case Rejected(reason=reason, hint=hint):
                         raise Refused(reason, hint=hint)
+                    case Said(text=text):
+                        self.out.note(text)
+                        return summary
                     case Over(platform_id=platform_id) if platform_id == message.platform_id:
                         summary.outcome, summary.reason = frame.outcome, frame.reason
                         self._end_of_text()

@@ -28,3 +28,10 @@ MATRIX_CONTENT: Final = 3 * (MATRIX_EVENT - MATRIX_ENVELOPE) // 4  # bytes; Mego
 TEAMS_MESSAGE: Final = 28 * 1024  # bytes of a whole message in UTF-16; 40 KiB are documented, older services took 28
 TEAMS_ENVELOPE: Final = 4096  # bytes of it for the activity around the text
 WHATSAPP_TEXT: Final = 4096  # characters (Cloud API, text messages, `body`); counted in UTF-16 units
+
+# --- delivering --------------------------------------------------------------------------------------
+DELIVERIES: Final = 192  # messages on their way to one channel at once; an adapter answers LINK_QUESTIONS, 256
+DELIVERY_LATE: Final = 120.0  # seconds after which an answer says that it is late; a restart takes five
+DELIVERY_LIFETIME: Final = 7 * 86_400  # seconds in which an answer may still be sent; a laptop that was shut for a week
+DELIVERY_IDS: Final = 2048  # messages of a platform that one answer may become: an ANSWER in Discord's 2000 characters
+CHANNEL_DETAIL: Final = 200  # bytes kept of what an adapter says about its platform; one line of `wirken status`

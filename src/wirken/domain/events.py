@@ -11,6 +11,10 @@ from typing import Final, Literal, TypeAlias
 
 from wirken.domain.actions import ToolCall
 from wirken.domain.conversation import ToolSpec
+from wirken.domain.conversing import DeliveryConfirmed as DeliveryConfirmed
+from wirken.domain.conversing import DeliveryFailed as DeliveryFailed
+from wirken.domain.conversing import NewRequested as NewRequested
+from wirken.domain.conversing import StopRequested as StopRequested
 from wirken.domain.egress import EgressFact
 from wirken.domain.fact import _Fact
 from wirken.domain.notices import BudgetAlert as BudgetAlert
@@ -176,13 +180,6 @@ class ApprovalRefused(_Fact, frozen=True, kw_only=True, tag="approval_refused"):
     reason: str
 
 
-class StopRequested(_Fact, frozen=True, kw_only=True, tag="stop_requested"):
-    """A person said `/stop`: the running turn ends, no model is asked."""
-
-    by: str
-    platform_id: str
-
-
 class PermissionDenied(_Fact, frozen=True, kw_only=True, tag="permission_denied"):
     call_id: str
     tool: str
@@ -258,6 +255,9 @@ Fact: TypeAlias = (
     | PermissionApproved
     | ApprovalRefused
     | StopRequested
+    | NewRequested
+    | DeliveryConfirmed
+    | DeliveryFailed
     | PermissionDenied
     | ToolPermitted
     | ToolResultFact

@@ -34,11 +34,16 @@ class AnswerRefused(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Who answers, as the connection says, and where. `only`: the one channel whose questions are theirs; or all."""
+    """Who answers, as the connection says, and where. `only`: the one channel whose questions are theirs; or all.
+
+    `spot`: the conversation on a platform where they do, as `<channel>/<conversation>`; empty at the owner's own
+    terminal or page.
+    """
 
     person: Person
     surface: str
     only: str = ""
+    spot: str = ""
 
 
 def past(decision: str) -> AnswerRefused:

@@ -222,6 +222,8 @@ class Approvals:
             raise AnswerRefused("This question is not open any more: it has lapsed.")
         if not waiting.belongs_to(by.only):
             raise AnswerRefused("This question belongs to another channel.")
+        if by.spot and not self._homes.may_answer_at(by.spot, waiting.row):
+            raise AnswerRefused("This question was put to another conversation.", hint="Answer it there.")
         if self._homes.four_eyes and waiting.row.principal == by.person.principal:
             raise AnswerRefused(
                 "Whoever asked may not answer: four eyes are wanted.", hint="Another owner or approver answers."

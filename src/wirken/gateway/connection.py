@@ -17,19 +17,22 @@ import msgspec
 from wirken.domain import limits
 from wirken.domain.errors import ProtocolError, Refused, WirkenError
 from wirken.domain.ids import TERMINAL, WEBCHAT, BadIdentifier, ChannelId, RoleName
-from wirken.domain.people import THE_OWNER, has_senders, platform
+from wirken.domain.people import THE_OWNER, Person, has_senders, platform
 from wirken.domain.text import clip, shown
 from wirken.gateway.answers import Answerer
 from wirken.gateway.approvals import Approvals
+from wirken.gateway.deliveries import Deliveries
 from wirken.gateway.desk import Asker, Desk
 from wirken.gateway.hub import Hub, Surface
 from wirken.gateway.intake import Intake
 from wirken.gateway.log import RecordFailed
 from wirken.gateway.people import People, TurnedAway
 from wirken.gateway.router import RUNNER, Wish
+from wirken.gateway.spoken import Spoken
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls.operator import (
     Acknowledged,
+    AnswerAs,
     ChannelQuestion,
     OperatorQuestion,
     ReadRows,
@@ -75,6 +78,7 @@ class SurfacePeer:
     hub: Hub
     intake: Intake
     desk: Desk
+    spoken: Spoken
     asker: Asker
     surface: Surface | None = None
     _taking: set[asyncio.Task[None]] = field(default_factory=set)
@@ -105,6 +109,10 @@ class SurfacePeer:
 
     async def _take(self, surface: Surface, message: Inbound) -> None:
         with _telling(surface, message, self.intake):
+            said = await self.spoken.answer(surface, message, self.asker.answerer)
+            if said is not None:
+                surface.tell(said)
+                return
             accepted = await self.intake.accept(surface, message, self._wish(message), THE_OWNER)
             surface.tell(accepted)
             for row in self.desk.approvals.pending():  # questions that waited before anybody looked on
@@ -129,30 +137,44 @@ class ChannelPeer:
     intake: Intake
     people: People
     approvals: Approvals
+    spoken: Spoken
+    deliveries: Deliveries
     surface: Surface | None = None
     _taking: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
         asked = _asked(_channel, question)
+        if isinstance(asked, AnswerAs):
+            await self._pressed(asked)
+        elif self.surface is not None and not link.closed.is_set():
+            self.deliveries.channels.says(self.channel, asked)
+            self.deliveries.opened(self.channel)
+        return Acknowledged()
+
+    async def _pressed(self, asked: AnswerAs) -> None:
         try:
             pressed = await self.people.who(self.channel, asked.sender)
         except (Refused, BadIdentifier) as error:
             where = clip(shown(f"{self.channel}:{asked.sender}"), limits.SENDER_ID)[0]
             await self.approvals.refused(asked.answer.approval, where, str(error))
             raise
-        by = Answerer(pressed, f"{self.channel}:{asked.sender}", self.channel)
-        await self.approvals.answer(asked.answer, by)
-        return Acknowledged()
+        await self.approvals.answer(asked.answer, self._by(pressed, asked.sender, asked.conversation))
+
+    def _by(self, who: Person, sender: str, conversation: str) -> Answerer:
+        return Answerer(who, f"{self.channel}:{sender}", self.channel, f"{self.channel}/{conversation}")
 
     def received(self, link: Link, frame: Conversing) -> None:
         if not isinstance(frame, Inbound) or self.surface is None:
             raise ProtocolError("A channel sends messages only.")
         if len(self._taking) >= limits.CHANNEL_MESSAGES:
             raise ProtocolError("The channel sends more at once than can be taken.")
+        self.deliveries.channels.heard(self.channel)
         _keep(self._taking, self._take(self.surface, frame))
 
     def lost(self, link: Link) -> None:
         self.hub.detach(link)
+        if self.hub.adapter(self.channel) is None:
+            self.deliveries.channels.lost(self.channel)
 
     async def _take(self, surface: Surface, message: Inbound) -> None:
         with _telling(surface, message, self.intake):
@@ -160,7 +182,9 @@ class ChannelPeer:
             if isinstance(met, TurnedAway):
                 surface.tell(Rejected(message.platform_id, met.said, ""))
                 return
-            surface.tell(await self.intake.accept(surface, _heard(message), Wish(), met))
+            heard = _heard(message)
+            said = await self.spoken.answer(surface, heard, self._by(met, heard.sender, heard.conversation))
+            surface.tell(said or await self.intake.accept(surface, heard, Wish(), met))
 
 
 def _asked(decoder: msgspec.msgpack.Decoder[T], question: bytes) -> T:
@@ -212,10 +236,10 @@ def channel_of(role: RoleName) -> ChannelId:
         raise ProtocolError("This role has no business at the gateway.") from None
 
 
-def surface_peer(hub: Hub, intake: Intake, desk: Desk, *, operator: bool) -> SurfacePeer:
+def surface_peer(hub: Hub, intake: Intake, desk: Desk, spoken: Spoken, *, operator: bool) -> SurfacePeer:
     """Return what stands behind the page's link, or behind a terminal's."""
     asker = Asker("terminal") if operator else Asker("page", only=WEBCHAT)
-    return SurfacePeer(hub, intake, desk, asker)
+    return SurfacePeer(hub, intake, desk, spoken, asker)
 
 
 def attach(peer: SurfacePeer | ChannelPeer, link: Link) -> None:
@@ -229,4 +253,6 @@ def attach(peer: SurfacePeer | ChannelPeer, link: Link) -> None:
         peer.surface = Surface(link, channel, whole_channel=not peer.is_operator, answers_for_others=True)
     peer.hub.attach(peer.surface)
     if isinstance(peer, ChannelPeer):
+        peer.deliveries.channels.attached(peer.channel)
         peer.approvals.connected(peer.surface)
+        peer.deliveries.opened(peer.channel)

@@ -25,6 +25,7 @@ from wirken.gateway.agent.attest import AsksVault
 from wirken.gateway.answers import Answerer
 from wirken.gateway.approvals import Approvals
 from wirken.gateway.bounds import Bounds
+from wirken.gateway.deliveries import Deliveries
 from wirken.gateway.grants import Grants
 from wirken.gateway.log import AuditLog
 from wirken.gateway.operations import Operations
@@ -34,6 +35,7 @@ from wirken.gateway.store import StateStore
 from wirken.gateway.turns import Turns
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls import operator as ask
+from wirken.ipc.calls.channels import ChannelRow, ChannelRows, ShowChannels
 from wirken.ipc.calls.policy import ShowPolicy
 from wirken.ipc.calls.runner import SandboxReport
 from wirken.ipc.calls.senders import AllowSender, BlockSender, ListSenders, OfferPairing, RemoveSender
@@ -50,6 +52,11 @@ class Asker:
     surface: str
     only: str = ""
 
+    @property
+    def answerer(self) -> Answerer:
+        """The owner, who sits there."""
+        return Answerer(THE_OWNER, self.surface, self.only)
+
 
 @dataclass(slots=True)
 class Desk:
@@ -63,6 +70,7 @@ class Desk:
     grants: Grants
     people: People
     bounds: Bounds
+    deliveries: Deliveries
     turns: Turns
     router: Router
     wings: Wings
@@ -90,8 +98,8 @@ class Desk:
                 reply = await self.grants.answer(question)
                 await self.operations.attest()
                 return reply
-            case ask.GatewayStatus() | ShowPolicy():
-                return self.bounds.report() if isinstance(question, ShowPolicy) else await self._status()
+            case ask.GatewayStatus() | ShowPolicy() | ShowChannels():
+                return await self._told(question)
             case ListSenders() | AllowSender() | BlockSender() | RemoveSender() | OfferPairing():
                 reply = await self.people.answer(question, asker.surface, pending_only=bool(asker.only))
                 await self.operations.attest()
@@ -101,7 +109,7 @@ class Desk:
         self, question: ask.PendingApprovals | ask.WatchApprovals | ask.AnswerApproval, asker: Asker
     ) -> msgspec.Struct:
         if isinstance(question, ask.AnswerApproval):
-            await self.approvals.answer(question, Answerer(THE_OWNER, asker.surface, asker.only))
+            await self.approvals.answer(question, asker.answerer)
             return ask.Acknowledged()
         return ask.ApprovalRows(self.approvals.pending(asker.only))
 
@@ -195,6 +203,15 @@ class Desk:
             return ask.Acknowledged("No turn runs in this session.")
         return ask.Acknowledged("Stopped.")
 
+    async def _told(self, question: ask.GatewayStatus | ShowPolicy | ShowChannels) -> msgspec.Struct:
+        match question:
+            case ask.GatewayStatus():
+                return await self._status()
+            case ShowPolicy():
+                return self.bounds.report()
+            case ShowChannels():
+                return ChannelRows(self._channels())
+
     async def _status(self) -> ask.GatewayReport:
         try:
             vault = await self.vault.call(VaultStatus(), VaultReport)
@@ -219,4 +236,8 @@ class Desk:
             vault_sealed=vault.sealed,
             credentials=vault.credentials,
             rows=self.log.count(),
+            channels=self._channels(),
         )
+
+    def _channels(self) -> tuple[ChannelRow, ...]:
+        return self.deliveries.channels.rows(self.deliveries.undelivered())

@@ -9,6 +9,7 @@ from wirken.config.zones import quiet
 from wirken.domain.people import Role, Spot, spot
 from wirken.domain.quiet import Quiet
 from wirken.gateway.sessions import Session
+from wirken.ipc.calls.operator import ApprovalRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,14 @@ class Homes:
         if heard is not None and heard.role == Role.APPROVER:
             both = (self.home, self.approvers)
         return str(both[0] or both[1] or own)
+
+    def may_answer_at(self, spot: str, row: ApprovalRow) -> bool:
+        """May the question be answered in this conversation, `<channel>/<conversation>`?
+
+        Where it was put, where it comes from, and where the owner or the approvers are at home.
+        """
+        homes = (str(one) for one in (self.home, self.approvers) if one is not None)
+        return spot in (row.put_to, row.session.partition("/")[2], *homes)
 
     def held_until(self, now: int) -> int:
         """Return until when (ms) nobody who did not ask is to be disturbed; 0: now they may be."""

@@ -16,18 +16,18 @@ from wirken.config.policy_file import Organisation
 from wirken.config.programs import programs
 from wirken.domain.actions import Allowed, NeedsApproval, Verdict
 from wirken.domain.clock import Clock
-from wirken.domain.errors import WirkenError
 from wirken.domain.events import ConfigurationRead, GatewayStarted, GatewayStopped, Trust
-from wirken.domain.ids import ActionKey, RoleName
+from wirken.domain.ids import ActionKey
 from wirken.gateway.agent.dispatch import Dispatcher
-from wirken.gateway.agent.model import OUTBOUND, Answer, ask_model
+from wirken.gateway.agent.model import Answer, ask_model
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.agent.turn import TurnRunner
 from wirken.gateway.approvals import Approvals
 from wirken.gateway.bounds import Bounds
-from wirken.gateway.connection import ChannelPeer, SurfacePeer, WingPeer, attach, channel_of, surface_peer
+from wirken.gateway.channels import Channels
+from wirken.gateway.deliveries import Deliveries
 from wirken.gateway.desk import Desk
-from wirken.gateway.door import OPERATOR, Door
+from wirken.gateway.door import Door
 from wirken.gateway.egress.parts import put_together
 from wirken.gateway.egress.redirects import Rules
 from wirken.gateway.flagging import warnings
@@ -40,10 +40,12 @@ from wirken.gateway.operations import Operations
 from wirken.gateway.people import People
 from wirken.gateway.placing import Placing
 from wirken.gateway.reaching import Reaches
-from wirken.gateway.router import RUNNER, Router
+from wirken.gateway.reception import UNKNOWN, Reception
+from wirken.gateway.router import Router
 from wirken.gateway.seating import Seating
 from wirken.gateway.senders import SenderStore
 from wirken.gateway.sessions import Session, Sessions
+from wirken.gateway.spoken import Spoken
 from wirken.gateway.store import StateStore
 from wirken.gateway.tools.carry import Carrier
 from wirken.gateway.tools.catalogue import catalogue
@@ -51,11 +53,9 @@ from wirken.gateway.tools.skills import tools_of
 from wirken.gateway.turns import Turns
 from wirken.gateway.wings import Wings
 from wirken.ipc import peer
-from wirken.ipc.calls.runner import SandboxReport, SandboxStatus
 from wirken.ipc.frames import Delta
 from wirken.ipc.handshake import Identity
 from wirken.ipc.lifeline import Lifeline
-from wirken.ipc.link import Link, Receiver
 from wirken.permissions.decide import decide
 from wirken.permissions.findings import Judged
 from wirken.permissions.gates import gates
@@ -63,14 +63,6 @@ from wirken.record.reader import RecordReader
 from wirken.skills.loader import skills_in
 
 _log = logging.getLogger("wirken.gateway")
-WEB = RoleName("web")
-_SWITCHED_OFF = SandboxReport(
-    kind="none",
-    limits="",
-    reason="sandbox.mode is off in config.toml, so no command is run.",
-    fix="Set sandbox.mode to 'auto' and start again.",
-)
-_UNKNOWN = SandboxReport(kind="none", limits="", reason="The runner has not reported yet.", fix="")
 
 
 class House:
@@ -129,7 +121,25 @@ class House:
             vault=self.lifeline.vault,
             turns=self.turns,
         )
+        self.deliveries = Deliveries(
+            sessions, Channels(self.hub, clock), self.people, lifeline.vault, clock, self.turns.start, self.failed.set
+        )
         self.desk = self._desk()
+        self.reception = self._reception()
+
+    def _reception(self) -> Reception:
+        return Reception(
+            hub=self.hub,
+            intake=self.intake,
+            people=self.people,
+            approvals=self.approvals,
+            spoken=Spoken(self.intake, self.approvals, self.store),
+            deliveries=self.deliveries,
+            desk=self.desk,
+            wings=self.wings,
+            egress=self.egress,
+            sandbox_off=self.loaded.config.sandbox.mode == "off",
+        )
 
     def _desk(self) -> Desk:
         return Desk(
@@ -141,18 +151,20 @@ class House:
             grants=Grants(self.store, self.turns.sessions, self.log, self.clock, self.router, self.people),
             people=self.people,
             bounds=self.bounds,
+            deliveries=self.deliveries,
             turns=self.turns,
             router=self.router,
             wings=self.wings,
             vault=self.lifeline.vault,
             clock=self.clock,
             started=self.clock.now(),
-            sandbox=_UNKNOWN,
+            sandbox=UNKNOWN,
         )
 
     async def run(self, listener: socket.socket, operators: socket.socket, owner_uid: int) -> None:
         """Serve until the supervisor says stop or the record fails."""
-        self.log.observers.extend((self.hub.committed, self.bounds.committed, self.operations.committed))
+        observers = (self.hub.committed, self.bounds.committed, self.operations.committed, self.deliveries.committed)
+        self.log.observers.extend(observers)
         await asyncio.to_thread(self._count)
         self.log.start()
         await self._opened()
@@ -163,7 +175,8 @@ class House:
             loop.create_task(door.serve(listener, operators=False)),
             loop.create_task(door.serve(operators, operators=True)),
         ]
-        aside = (loop.create_task(self.turns.recover()), loop.create_task(self.operations.keep_attested()))
+        recovering = loop.create_task(self.turns.recover(self.deliveries.start))
+        aside = (recovering, loop.create_task(self.operations.keep_attested()))
         self.lifeline.ready()
         ends = [
             loop.create_task(self.lifeline.stopping.wait()),
@@ -205,6 +218,7 @@ class House:
         )
 
     async def _closed(self) -> None:
+        await self.deliveries.close()
         await self.turns.close()
         await self.egress.roles.flush()
         await self.operations.record((Trust.GATEWAY, GatewayStopped(reason="asked to stop")))
@@ -221,48 +235,14 @@ class House:
             lockout=peer.Lockout(self.clock),
             owner_uid=owner_uid,
             own_uid=os.getuid(),
-            receiver_for=self._receiver_for,
-            welcome=self._welcome,
+            receiver_for=self.reception.receiver_for,
+            welcome=self.reception.welcome,
         )
 
-    # --- links ----------------------------------------------------------------------------------------
-
-    def _receiver_for(self, role: RoleName) -> Receiver:
-        if role in (OPERATOR, WEB):
-            return surface_peer(self.hub, self.intake, self.desk, operator=role == OPERATOR)
-        if role == OUTBOUND:
-            return self.egress.peer()
-        if role.partition("-")[0] == RUNNER:
-            return WingPeer(self.wings)
-        return ChannelPeer(channel_of(role), self.hub, self.intake, self.people, self.approvals)
-
-    async def _welcome(self, link: Link) -> None:
-        if isinstance(link.receiver, SurfacePeer | ChannelPeer):
-            attach(link.receiver, link)
-            return
-        if link.peer == RUNNER:
-            await self._look_at_sandbox(link)
-        await self.wings.arrived(link.peer, link)
-
-    async def _look_at_sandbox(self, link: Link) -> None:
-        try:
-            report = await link.call(SandboxStatus(), SandboxReport)
-        except WirkenError as error:
-            report = SandboxReport(kind="none", limits="", reason=str(error), fix=error.advice)
-        if self.loaded.config.sandbox.mode == "off":
-            report = _SWITCHED_OFF
-        self.desk.sandbox = report
-        self.router.sandbox, self.router.bounds = report.kind, report.bounds
+    # --- ports ----------------------------------------------------------------------------------------
 
     async def _runner_known(self) -> None:
-        """Return once the runner has said what it can do, or did not come up."""
-        if self.desk.sandbox is _UNKNOWN:
-            try:
-                await self.wings.get(RUNNER)
-            except WirkenError as error:
-                _log.warning("going on without a runner: %s", error)
-
-    # --- ports ----------------------------------------------------------------------------------------
+        await self.reception.runner_known()
 
     def _decide(self, found: Judged, seat: Seat) -> Verdict:
         now = self.clock.now()

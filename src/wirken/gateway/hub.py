@@ -68,6 +68,10 @@ class Hub:
     def detach(self, link: Link) -> None:
         self._surfaces = [surface for surface in self._surfaces if surface.link is not link]
 
+    def adapter(self, channel: ChannelId) -> Link | None:
+        """Return the link to a platform's adapter, if it is connected."""
+        return next((one.link for one in self._surfaces if one.is_chat and one.channel == channel), None)
+
     def following(self, session: SessionId) -> Iterable[Surface]:
         return [surface for surface in self._surfaces if surface.follows(session)]
 

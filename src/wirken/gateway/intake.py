@@ -48,7 +48,7 @@ class Intake:
         A message whose platform id is known gets the stored row again. Raises `Refused`, `UsageError`,
         `RecordFailed`.
         """
-        _check(message)
+        check(message)
         await self.seating.runner_known()
         agent = self.router.agent(message.agent, surface.channel)
         session = self.sessions.get(session_id(agent, surface.channel, conversation_id(message.conversation)))
@@ -105,7 +105,8 @@ def is_stop(text: str) -> bool:
     return text.strip().casefold() == "/stop"
 
 
-def _check(message: Inbound) -> None:
+def check(message: Inbound) -> None:
+    """Return if a message can be taken at all. Raises `UsageError`, `TooMuch`."""
     if not message.text.strip():
         raise UsageError("The message is empty.")
     if len(message.text.encode("utf-8", "surrogatepass")) > limits.MESSAGE:

@@ -111,6 +111,11 @@ class AuditLog:
         self._writer.close()
         self._reader.close()
 
+    @property
+    def latest(self) -> int:
+        """The time (ms) of the row that was chained last."""
+        return self._last_ts
+
     def head(self, session: SessionId) -> Head:
         """Return where the session's chain ends, rows on their way to disk included."""
         head = self._heads.get(session)

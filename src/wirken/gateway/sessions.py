@@ -14,10 +14,13 @@ from wirken.domain.events import (
     ApprovalRequested,
     AssistantToolCalls,
     Attestation,
+    DeliveryConfirmed,
+    DeliveryFailed,
     Fact,
     InjectionFlag,
     LlmRequest,
     LlmResponse,
+    NewRequested,
     PermissionApproved,
     PermissionDenied,
     SessionClosed,
@@ -34,8 +37,10 @@ from wirken.domain.events import (
     UserMessageFact,
 )
 from wirken.domain.ids import OWNER, AgentId, ChannelId, PrincipalId, SessionId, parse_session
+from wirken.domain.people import has_senders
 from wirken.gateway.flagging import noticed
 from wirken.gateway.log import AuditLog, Stored
+from wirken.gateway.outbox import Outbox
 from wirken.record.canonical import decode
 from wirken.record.conversation import Conversation
 
@@ -101,7 +106,11 @@ class Session:
     turn: OpenTurn | None = None
     ended: TurnEnded | None = None
     """How the latest turn ended."""
+    outbox: Outbox = field(default_factory=Outbox)
+    """What a platform has not confirmed; always empty where no platform is."""
     unattested: bool = False
+    owed: int = -1
+    """The last row that the next attestation must cover."""
     signed: int | None = None
     """The last row whose head the vault signed, as it says itself (-1: none); None until it was asked."""
     opened: bool = False
@@ -124,42 +133,50 @@ class Session:
         entries = (*entries, *noticed(first, entries))
         done = self.log.begin(self.id, *entries, unfinished=unfinished)
         for offset, (_, fact) in enumerate(entries):
-            self.take(first + offset, fact)
+            self.take(first + offset, fact, self.log.latest)
         return done
 
-    def take(self, seq: int, fact: Fact) -> None:
-        """Follow one row."""
+    def take(self, seq: int, fact: Fact, ts: int) -> None:
+        """Follow one row of the time `ts` (ms)."""
         self.conversation.apply(seq, fact)
+        if has_senders(self.channel):
+            self.outbox.follow(seq, ts, fact, None if self.turn is None else self.turn.message)
         match fact:
-            case SessionOpened():
-                self.opened, self.principal, self.workspace = (
-                    True,
-                    PrincipalId(fact.principal),
-                    fact.workspace,
-                )
-            case SessionClosed():
-                self.closed = True
+            case SessionOpened() | SessionClosed():
+                self._stand(fact)
             case SystemPromptSet() | ToolsSet() | InjectionFlag():
                 self._given(fact)
-            case UserMessageFact() | StopRequested():
+            case UserMessageFact() | StopRequested() | NewRequested():
                 self._hear(seq, fact)
-            case InjectionFlag():
-                self.flags.append(fact)
             case TurnStarted(message_seq=message_seq):
                 with contextlib.suppress(ValueError):  # rows that were tampered with may start what nobody said
                     self.waiting.remove(message_seq)
                 self.turn = OpenTurn(message_seq, self.heard.pop(message_seq, None))
-            case TurnEnded():
-                self.turn, self.ended, self.unattested = None, fact, True
-            case Attestation():
-                self.unattested = False
+            case TurnEnded() | DeliveryConfirmed() | DeliveryFailed():
+                if isinstance(fact, TurnEnded):
+                    self.turn, self.ended = None, fact
+                self._owe(seq)
+            case Attestation(chain_head_seq=attested):
+                self.unattested = self.owed > attested
             case _ if self.turn is not None:
                 _follow(self.turn, fact)
             case _:
                 pass
 
-    def _hear(self, seq: int, fact: UserMessageFact | StopRequested) -> None:
+    def _stand(self, fact: SessionOpened | SessionClosed) -> None:
+        if isinstance(fact, SessionClosed):
+            self.closed = True
+        else:
+            self.opened, self.principal, self.workspace = True, PrincipalId(fact.principal), fact.workspace
+
+    def _owe(self, seq: int) -> None:
+        """The agent has to vouch for this row, though no turn may ever follow it."""
+        self.owed, self.unattested = seq, True
+
+    def _hear(self, seq: int, fact: UserMessageFact | StopRequested | NewRequested) -> None:
         self.seen[fact.platform_id] = seq
+        if isinstance(fact, NewRequested):
+            self._owe(seq)
         if isinstance(fact, UserMessageFact):
             self.waiting.append(seq)
             self.heard[seq] = fact
@@ -234,7 +251,7 @@ class Sessions:
             session = Session(session_id, agent, channel, self._log)
             for payload in self._log.rows(session_id):
                 row = decode(payload)
-                session.take(row.seq, row.fact)
+                session.take(row.seq, row.fact, row.ts)
             self._loaded[session_id] = session
         return session
 
@@ -247,7 +264,11 @@ class Sessions:
         return list(self._loaded.values())
 
     def forget_idle(self, keep: int) -> None:
-        """Drop idle sessions from memory, oldest use first, until `keep` are left; their rows stay."""
+        """Drop idle sessions from memory, oldest use first, until `keep` are left; their rows stay.
+
+        One with something to deliver stays: whoever looks for that looks here.
+        """
         surplus = len(self._loaded) - keep
-        for session_id in [s.id for s in self._loaded.values() if s.idle and s.task is None][: max(surplus, 0)]:
+        done = [s.id for s in self._loaded.values() if s.idle and s.task is None and not s.outbox.waiting]
+        for session_id in done[: max(surplus, 0)]:
             del self._loaded[session_id]

@@ -170,9 +170,15 @@ class Turns:
             self._put_aside(session)
         if self._drains:
             await asyncio.wait(self._drains.values())
+        for session in self.sessions.loaded():
+            if session.id not in self.unrecovered:
+                await self.attest_now(session)
 
-    async def recover(self) -> None:
-        """Take up what a crash left behind: interrupted turns, waiting messages, missing attestations."""
+    async def recover(self, taken_up: Callable[[Session], None]) -> None:
+        """Take up what a crash left behind: interrupted turns, waiting messages, missing attestations.
+
+        `taken_up` gets each session, once it is as its rows say and nothing else wants it first.
+        """
         for name in tuple(self.unrecovered):
             try:
                 session = self.sessions.get(name)
@@ -184,6 +190,7 @@ class Turns:
                 continue
             self.unrecovered.discard(name)
             self.start(session)
+            taken_up(session)
 
     async def _close_leftovers(self, session: Session) -> None:
         turn = session.turn

@@ -45,6 +45,7 @@ _MEMBERS: Final[dict[str, tuple[Callable[..., Frame], tuple[tuple[str, str], ...
         frames.Reply,
         frames.Failure,
         frames.Cancel,
+        frames.Said,
     )
 }
 

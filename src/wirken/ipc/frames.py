@@ -56,6 +56,17 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What the gateway itself answers to the message `platform_id`: plain text for its sender. No turn comes of it.
+
+    It stands in the place of `Accepted` and `Rejected`: the message is done with.
+    """
+
+    platform_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """A further piece of the answer, as a preview."""
 
@@ -129,6 +140,6 @@ class Cancel:
     id: int
 
 
-Conversing: TypeAlias = Inbound | Accepted | Rejected | Delta | Row | Asked | Settled | Over
+Conversing: TypeAlias = Inbound | Accepted | Rejected | Said | Delta | Row | Asked | Settled | Over
 Asking: TypeAlias = Call | Item | Reply | Failure | Cancel
 Frame: TypeAlias = Conversing | Asking

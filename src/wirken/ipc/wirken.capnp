@@ -18,6 +18,8 @@ struct Frame {
     reply    @10 :Reply;
     failure  @11 :Failure;
     cancel   @12 :Cancel;
+    # conversing again: what the gateway itself answers
+    said     @14 :Said;
   }
   # Sealed memfds that belong to this frame. They travel beside its first byte (unix(7), SCM_RIGHTS), in order.
   files @13 :UInt16;
@@ -58,6 +60,12 @@ struct Rejected {
   platformId @0 :Text;
   reason     @1 :Text;
   hint       @2 :Text;
+}
+
+# What the gateway itself answers to the message, for its sender, as plain text; no turn comes of it.
+struct Said {
+  platformId @0 :Text;
+  text       @1 :Text;
 }
 
 # A further piece of the answer, as a preview; the record's rows are what counts.

@@ -29,6 +29,7 @@ from wirken.domain.events import (
 )
 from wirken.record.canonical import canonical_json
 from wirken.record.conversation import Conversation, sha256_hex
+from wirken.record.delivered import Deliverable
 from wirken.record.reached import Reached
 
 _NOT_RUN: Final = ("denied", "invalid", "stopped")
@@ -56,6 +57,7 @@ class Replay:
     _asked: dict[str, str] = field(default_factory=dict)
     """The lease of each question to a person, by the question's id."""
     _reached: Reached = field(default_factory=Reached)
+    _delivered: Deliverable = field(default_factory=Deliverable)
     _approved: set[str] = field(default_factory=set)
     """Leases that a person gave and no permit has used."""
     _speakers: dict[int, str] = field(default_factory=dict)
@@ -96,6 +98,7 @@ class Replay:
                 self._unattested = -1
             case _:
                 yield from self._decision(fact)
+        yield from self._delivered.follow(seq, fact, blind=self.blind)
         self.conversation.apply(seq, fact)
 
     def ended(self) -> Iterator[str]:

@@ -12,7 +12,7 @@ from wirken.domain import limits
 from wirken.domain.clock import Clock
 from wirken.domain.errors import Refused, Unavailable
 from wirken.ipc.calls.operator import WebQuestion
-from wirken.ipc.frames import Accepted, Asked, Conversing, Delta, Inbound, Over, Rejected, Row, Settled
+from wirken.ipc.frames import Accepted, Asked, Conversing, Delta, Inbound, Over, Rejected, Row, Said, Settled
 from wirken.ipc.link import Link
 from wirken.web.answers import NotTaken, TooManyStreams
 from wirken.web.events import AWAY, Stream, frame_event
@@ -33,7 +33,7 @@ class Hub:
         self._clock: Final = clock
         self._link: Link | None = None
         self._streams: Final[set[Stream]] = set()
-        self._accepting: Final[dict[str, asyncio.Future[Accepted | Rejected]]] = {}
+        self._accepting: Final[dict[str, asyncio.Future[Accepted | Rejected | Said]]] = {}
         self._closing = False
 
     # --- towards the gateway --------------------------------------------------------------------------
@@ -42,8 +42,8 @@ class Hub:
         """Take the link that has just been made."""
         self._link = link
 
-    async def converse(self, message: Inbound) -> Accepted:
-        """Send a message; return once its row is on disk.
+    async def converse(self, message: Inbound) -> Accepted | Said:
+        """Send a message; return once its row is on disk, or the gateway has answered it itself.
 
         The same platform id again, also while the first waits, gets the same outcome. Raises `NotTaken`,
         `GatewayAway` or `Unavailable`; after the last two it is unknown whether the row was written.
@@ -114,7 +114,7 @@ class Hub:
 
     def received(self, link: Link, frame: Conversing) -> None:
         match frame:
-            case Accepted() | Rejected():
+            case Accepted() | Rejected() | Said():
                 waiting = self._accepting.get(frame.platform_id)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(frame)

@@ -31,7 +31,7 @@ from wirken.ipc.calls.operator import (
     VerifySession,
 )
 from wirken.ipc.calls.senders import AllowSender, BlockSender, ListSenders, SenderRows
-from wirken.ipc.frames import Inbound
+from wirken.ipc.frames import Inbound, Said
 from wirken.web.answers import (
     Answering,
     ApprovalAnswer,
@@ -58,6 +58,12 @@ class Taken(msgspec.Struct, frozen=True):
     seq: int
     conversation: str
     id: str
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The gateway itself answered, as to `/status`; plain text."""
+
+    said: str
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -111,6 +117,8 @@ class _Api:
         conversation = conversation_id(message.conversation or self._new_id())
         identity = message.id or self._new_id()
         taken = await self._hub.converse(Inbound(identity, conversation, clean(message.text)))
+        if isinstance(taken, Said):
+            return json_response(Answered(taken.text))
         return json_response(Taken(taken.session, taken.seq, conversation, identity), 202)
 
     async def sessions(self, request: Request) -> Response:

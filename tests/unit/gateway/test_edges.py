@@ -217,7 +217,7 @@ class CountingDesk:
 
 async def test_one_peer_has_two_pages_read_at_a_time() -> None:
     desk = CountingDesk()
-    peer = surface_peer(Hub(), None, desk, operator=False)  # type: ignore[arg-type]  # only the desk is needed
+    peer = surface_peer(Hub(), None, desk, None, operator=False)  # type: ignore[arg-type]  # only the desk is needed
     question = pack(ask.ReadRows(PAGE))
     await asyncio.gather(*(peer.answer(None, question, print) for _ in range(30)))  # type: ignore[arg-type]  # as above
     assert desk.most == limits.ROW_READS

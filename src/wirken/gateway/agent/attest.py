@@ -48,7 +48,12 @@ async def _attest(vault: AsksVault, session: Session) -> None:
         signature=signed.signature.hex(),
         signer_pubkey=signed.key.hex(),
     )
-    await session.record((Trust.GATEWAY, fact), unfinished=bool(session.waiting) or session.turn is not None)
+    await session.record((Trust.GATEWAY, fact), unfinished=_unfinished(session, head.seq))
+
+
+def _unfinished(session: Session, attested: int) -> bool:
+    """Is there work left that a restart must take up, once the rows up to `attested` are attested?"""
+    return bool(session.waiting or session.turn or session.outbox.waiting) or session.owed > attested
 
 
 async def _sign(

@@ -119,7 +119,7 @@ class Dispatcher:
             by=verdict.by,
         )
         seq = self.log.head(session.id).seq + 1
-        session.take(seq, fact)
+        session.take(seq, fact, self.log.latest)
         return await self.log.permit(fact, canonical)
 
 

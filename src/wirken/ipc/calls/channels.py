@@ -45,3 +45,30 @@ class ChannelState(msgspec.Struct, frozen=True, kw_only=True, tag="channel_state
     """Why it is not connected, or as whom it is: one line, without secrets."""
     revoked: bool = False
     """The platform refuses the token: nothing will work until somebody stores a new one."""
+
+
+class ShowChannels(msgspec.Struct, frozen=True, tag="show_channels"):
+    """The channels whose adapters have been here since the gateway started, or whose answers wait (operator)."""
+
+
+class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a channel. Times are ms since the epoch, 0: never since the gateway started."""
+
+    channel: str
+    attached: bool
+    """Its adapter is connected to the gateway."""
+    connected: bool
+    """The adapter says that it is connected to its platform."""
+    since: int
+    """Since when that is so, or not so."""
+    last_message: int
+    """When it handed over a message last."""
+    undelivered: int
+    """Answers that the platform has not confirmed."""
+    detail: str
+    """In the adapter's words, made harmless: as whom it is connected, or why not."""
+    revoked: bool
+
+
+class ChannelRows(msgspec.Struct, frozen=True):
+    channels: tuple[ChannelRow, ...]

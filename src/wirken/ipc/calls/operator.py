@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from wirken.ipc.calls.channels import ChannelRow, ChannelState, ShowChannels
 from wirken.ipc.calls.policy import ShowPolicy
 from wirken.ipc.calls.senders import AllowSender, BlockSender, ListSenders, OfferPairing, RemoveSender
 
@@ -200,16 +201,20 @@ class GatewayReport(msgspec.Struct, frozen=True, kw_only=True):
     vault_sealed: bool
     credentials: int
     rows: int
+    channels: tuple[ChannelRow, ...] = ()
+    """Those whose adapters have been here since the gateway started."""
 
 
 class AnswerAs(msgspec.Struct, frozen=True, tag="answer_as"):
-    """An answer to a question, pressed by a platform's account: the only question that a channel may put.
+    """An answer to a question, pressed by a platform's account in a conversation.
 
     The channel is the connection's; who `sender` is, the owner's list of senders says.
     """
 
     answer: AnswerApproval
     sender: str
+    conversation: str
+    """Where the button was pressed: where the question was put, or where it comes from; elsewhere it does not count."""
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
@@ -232,6 +237,7 @@ OperatorQuestion: TypeAlias = (
     | ApproveGrant
     | GatewayStatus
     | ShowPolicy
+    | ShowChannels
     | ListSenders
     | AllowSender
     | BlockSender
@@ -252,4 +258,4 @@ WebQuestion: TypeAlias = (
     | BlockSender
 )
 
-ChannelQuestion: TypeAlias = AnswerAs
+ChannelQuestion: TypeAlias = AnswerAs | ChannelState

@@ -176,6 +176,10 @@ async function submit() {
     const taken = await api.send(view.conversation, text, sending.id);
     sending.text = "";
     byId("banner").hidden = true;
+    if (taken.said !== undefined) {
+      transcript.said(taken.said);
+      return;
+    }
     if (known || view.conversation !== taken.conversation) return;
     adopt(taken.session);
     // A stream that was not open yet may have missed the first rows; a new one starts after the last row we have.

@@ -65,6 +65,12 @@ export class Transcript {
     if (!this.#timer) this.#timer = setTimeout(() => this.#paint(), Math.max(0, this.#painted + REPAINT - Date.now()));
   }
 
+  // What the gateway itself answered, as to /status: no row of this conversation.
+  said(text) {
+    this.#list.append(el("li", { class: "note" }, ...text.split("\n").map((line) => el("p", { text: shown(line) }))));
+    say(text);
+  }
+
   dropPreview() {
     clearTimeout(this.#timer);
     this.#timer = 0;
@@ -198,6 +204,12 @@ export class Transcript {
     },
     compaction(row) {
       this.#note(row, `From here on the model no longer sees ${row.left_out} earlier rows; the record keeps them.`);
+    },
+    new_requested(row) {
+      this.#note(row, `${shown(row.by)} began anew.`);
+    },
+    delivery_failed(row) {
+      this.#note(row, `Row ${row.about_seq} was not delivered: ${shown(row.reason)}`, "warning");
     },
     attestation(row) {
       this.#note(row, `Signed up to row ${row.chain_head_seq} · ${row.chain_head_hash.slice(0, 12)}…`, "signed");
