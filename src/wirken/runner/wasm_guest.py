@@ -18,11 +18,10 @@ import msgspec
 
 from wirken.domain import limits
 from wirken.domain.text import decoded
+from wirken.runner.wasm_memory import Memory
 
 if TYPE_CHECKING:
     import wasmtime
-
-_PAGE: Final = 64 * 1024  # bytes (WebAssembly Core Specification, 4.2.8)
 
 # WASI gives a module the exit codes 0 to 125; these are this process's own words to the runner.
 FUEL: Final = 200
@@ -70,7 +69,7 @@ class _Guest:
         self._order = order
         self._source = source
         self._said = bytearray()
-        self._engine = _engine()
+        self._engine, self._memory = _engine(order.memory)
 
     def run(self, raw: bytes) -> int:
         """Compile and run a module. Raises `_Refused`."""
@@ -92,7 +91,7 @@ class _Guest:
         except wasmtime.Trap as trap:
             return self._ended(trap)
         except wasmtime.WasmtimeError as error:
-            if "memory" in str(error) and "limit" in str(error):
+            if self._memory.refused:
                 return MEMORY
             raise _Refused(_reason(str(error))) from None
         finally:
@@ -104,9 +103,7 @@ class _Guest:
         store = wasmtime.Store(self._engine)
         store.set_fuel(self._order.fuel)
         store.set_epoch_deadline(1)
-        store.set_limits(
-            memory_size=self._order.memory, table_elements=limits.SKILL_TABLE, instances=1, tables=4, memories=1
-        )
+        store.set_limits(table_elements=limits.SKILL_TABLE, instances=1, tables=4, memories=1)
         wasi = wasmtime.WasiConfig()
         wasi.stdin_file = str(self._source)
         wasi.inherit_stdout()
@@ -121,13 +118,11 @@ class _Guest:
         start = exports.get("_start")
         if not isinstance(start, wasmtime.Func):
             raise _Refused("it has no function _start, so it is no WASI command.")
-        memory = exports.get("memory")
         try:
             start(store)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
             code = self._ended(error)
-            full = isinstance(memory, wasmtime.Memory) and memory.data_len(store) + _PAGE > self._order.memory
-            if code and code not in (FUEL, TIME) and full:
+            if code and code not in (FUEL, TIME) and self._memory.refused:
                 return MEMORY
             self._tell_complaint(code)
             return code
@@ -157,8 +152,11 @@ class _Guest:
             _say(decoded(bytes(self._said)))
 
 
-def _engine() -> wasmtime.Engine:
-    """Return an engine that counts, can be interrupted, and knows no more of the language than compilers use."""
+def _engine(memory: int) -> tuple[wasmtime.Engine, Memory]:
+    """Return an engine that counts, can be interrupted, and knows no more of the language than compilers use.
+
+    With it comes the memory that its module will have, `memory` bytes at most.
+    """
     import wasmtime
 
     config = wasmtime.Config()
@@ -175,7 +173,8 @@ def _engine() -> wasmtime.Engine:
         "stack_switching",
     ):
         setattr(config, f"wasm_{feature}", False)
-    return wasmtime.Engine(config)
+    linear = Memory(config, memory)
+    return wasmtime.Engine(config), linear
 
 
 def _ended_after(seconds: float, warn: Callable[[], None]) -> threading.Event:

@@ -143,6 +143,21 @@ def test_a_module_that_sleeps_uses_up_its_time_too(client: Client, folder: Path)
     assert ran.duration_ms < 8000
 
 
+def test_what_computes_is_interrupted_and_what_sleeps_is_ended_with_its_process(client: Client, folder: Path) -> None:
+    """wasmtime's epoch stops a module between two instructions, and what it complained of can still be told; in a
+    call of WASI's nothing counts epochs, and only the process's own deadline helps, which tells nothing more."""
+    complain = """(i32.store (i32.const 0) (i32.const 32)) (i32.store (i32.const 4) (i32.const 5))
+                  (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))"""
+    data = '(data (i32.const 32) "sorry")'
+    sleep = """(i32.store (i32.const 80) (i32.const 1)) (i64.store (i32.const 88) (i64.const 60000000000))
+               (drop (call $poll (i32.const 64) (i32.const 256) (i32.const 1) (i32.const 0)))"""
+    computing = command(f"{complain} (loop $again (br $again))", data)
+    computes = run(client, folder, computing, fuel=limits.SKILL_FUEL_MOST, seconds=1)
+    sleeps = run(client, folder, command(f"{complain} {sleep}", data), seconds=1)
+    assert (computes.ended_by, "sorry" in computes.output) == ("time", True)
+    assert (sleeps.ended_by, "sorry" in sleeps.output) == ("time", False)
+
+
 def test_memory_grows_to_its_limit_and_no_further(client: Client, folder: Path) -> None:
     bomb = """(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable"""
     ran = run(client, folder, command(bomb))
@@ -153,6 +168,40 @@ def test_memory_grows_to_its_limit_and_no_further(client: Client, folder: Path) 
            (i32.store8 (i32.const 2097151) (i32.const 1)) (call $digit (i32.const 42))"""
     )
     assert run(client, folder, to_the_edge, memory=2 * 2**20).output == "142"
+
+
+@pytest.mark.parametrize("pages", [32, 1000, 65_535])
+def test_a_growth_that_was_refused_at_once_is_told_where_the_module_then_fails(
+    client: Client, folder: Path, pages: int
+) -> None:
+    grown = f"(i32.ne (memory.grow (i32.const {pages})) (i32.const -1))"
+    for end in ("unreachable", "(call $exit (i32.const 3))"):
+        ran = run(client, folder, command(f"(if {grown} (then (call $exit (i32.const 9)))) {end}"), memory=2 * 2**20)
+        assert (ran.outcome, ran.exit_code, ran.ended_by) == ("failed", None, "memory"), end
+    content = run(
+        client, folder, command(f"(if {grown} (then unreachable)) (call $digit (i32.const 42))"), memory=2 * 2**20
+    )
+    assert (content.outcome, content.output) == ("ok", "142")
+
+
+def test_a_growth_beyond_what_the_module_itself_declares_is_not_the_limits(client: Client, folder: Path) -> None:
+    source = f"""(module {IMPORTS} (memory (export "memory") 1 2) (func (export "_start")
+      (if (i32.ne (memory.grow (i32.const 2)) (i32.const -1)) (then (call $exit (i32.const 9))))
+      (call $exit (i32.const 3))))"""
+    ran = run(client, folder, source)
+    assert (ran.exit_code, ran.ended_by) == (3, "")
+
+
+def test_memory_that_is_not_there_traps_and_what_grew_is_kept_and_empty(client: Client, folder: Path) -> None:
+    for beyond in (131_069, 131_072, 0x7FFF_FFFF):
+        ran = run(client, folder, command(f"(drop (memory.grow (i32.const 1))) (drop (i32.load (i32.const {beyond})))"))
+        assert (ran.outcome, ran.ended_by) == ("failed", "") and "out of bounds" in ran.output, beyond
+    data = '(data (i32.const 65535) "\\2a")'
+    grown = """(drop (memory.grow (i32.const 1)))
+               (if (i32.load (i32.const 131068)) (then unreachable))
+               (i32.store8 (i32.const 131071) (i32.load8_u (i32.const 65535)))
+               (call $digit (i32.load8_u (i32.const 131071)))"""
+    assert run(client, folder, command(grown, data)).output == "142"
 
 
 def test_a_module_that_starts_too_large_is_ended_by_memory(client: Client, folder: Path) -> None:
