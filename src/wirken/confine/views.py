@@ -37,7 +37,7 @@ class Scene(NamedTuple):
     workspaces: tuple[str, ...] = ()
     read_only: tuple[str, ...] = ()
     outside: tuple[Mount, ...] = ()
-    """Single paths that one call was given, for the runner that is started for it."""
+    """Mounts for the single paths that one call was given, for the runner that is started for it."""
     cgroups: tuple[str, ...] = ()
     """Directories that the runner may write, delegated for it."""
     boxes: tuple[str, ...] = ()
@@ -46,6 +46,8 @@ class Scene(NamedTuple):
     """The folder whose programs commands get; empty for the machine's own."""
     top: tuple[Mount, ...] = ()
     """`top_level()`: /bin and its like."""
+    reaches: tuple[str, ...] = ()
+    """The single paths that one call was given, in the runner's words: `ro-bind:/path`, `bind:/path`, `entry:/path`."""
 
 
 def top_level(root: str = "/") -> tuple[Mount, ...]:

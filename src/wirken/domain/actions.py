@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -29,11 +29,26 @@ NetworkMode: TypeAlias = Literal["none", "ask", "allowlist", "open"]
 """How a place reaches other hosts: not at all; each new one after a question; those on a list; any public one."""
 
 
+Entry: TypeAlias = Literal["there", "", "into", "named"]
+"""What writing a path asks of its name, the least first: that it is there; no more than an empty file where nothing is;
+for a folder that it is there, for anything else as the next; that it can be made, moved and removed."""
+
+ENTRIES: Final[tuple[Entry, ...]] = ("there", "", "into", "named")
+
+
 class Outside(msgspec.Struct, frozen=True):
     """One path outside the workspace that a call was allowed: absolute, and shown under its own name."""
 
     path: str
     writable: bool = False
+    entry: Entry = ""
+    """Where it is writable: what is done with its name. A name is made and removed in the folder around it, so that
+    folder is writable then, and whatever else lies there is hidden."""
+
+    @property
+    def above(self) -> str:
+        """The folder around it."""
+        return self.path.rpartition("/")[0] or "/"
 
 
 class Module(msgspec.Struct, frozen=True):

@@ -92,7 +92,7 @@ def reach(tool: str, place: Place) -> tuple[str, ...]:
         carries = () if place.credential is None else (f"carries the credential: {place.credential.name}",)
         return ("in the outbound process", "can reach: the host of the request, nothing else", *carries)
     if tool != "exec" and place.module is None:
-        further = tuple(f"can {_doing(path)}: {path.path}" for path in place.outside)
+        further = _outside(place)
         here = ("in the runner, without starting a program", f"can reach: {place.workspace}")
         return (*here, *further, *_steering(place), "nothing else")
     if place.sandbox == "none":
@@ -103,7 +103,7 @@ def reach(tool: str, place: Place) -> tuple[str, ...]:
         *((f"may use at most {place.bounds}",) if place.bounds else ()),
         f"can read and write: {place.workspace} (seen as /workspace), and an empty /tmp",
         *(f"can read: {folder}" for folder in place.read_only),
-        *(f"can {_doing(path)}: {path.path}" for path in place.outside),
+        *_outside(place),
         *_steering(place),
         _network(place),
     )
@@ -117,8 +117,18 @@ def _module(module: Module) -> tuple[str, ...]:
     )
 
 
-def _doing(path: Outside) -> str:
-    return "read and write" if path.writable else "read"
+def _outside(place: Place) -> tuple[str, ...]:
+    return tuple(line for path in place.outside for line in _doing(path))
+
+
+def _doing(one: Outside) -> tuple[str, ...]:
+    if not one.writable:
+        return (f"can read: {one.path}",)
+    lines = (f"can read and write: {one.path}",)
+    if one.entry not in ("named", "into"):
+        return lines
+    condition = "" if one.entry == "named" else "where it is no folder, "
+    return (*lines, f"{condition}can make, move and remove it, so that new names can be written in: {one.above}")
 
 
 def _steering(place: Place) -> tuple[str, ...]:

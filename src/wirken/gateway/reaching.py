@@ -55,7 +55,7 @@ class Line:
     async def runner(self, place: Place) -> AsyncIterator[RoleName]:
         """See `Reaches.runner`."""
         number = next(self._numbers)
-        outside = [[path.path, path.writable] for path in place.outside]
+        outside = [[path.path, path.writable, path.entry] for path in place.outside]
         self._say({"ask": "reach", "id": number, "workspace": place.workspace, "outside": outside})
         role = await self._answered(number)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wirken.domain import limits
-from wirken.domain.actions import CanonicalCall, Outside, Tier
+from wirken.domain.actions import ENTRIES, CanonicalCall, Outside, Tier
 from wirken.domain.ids import ActionKey
 from wirken.permissions.keys import DYNAMIC_KEY, NOTHING_KEY
 
@@ -38,7 +38,7 @@ class Findings:
     tier: Tier = Tier.TWO
     _keys: dict[str, None] = field(default_factory=dict)
     _reasons: dict[str, Tier] = field(default_factory=dict)
-    _reaches: dict[str, bool] = field(default_factory=dict)
+    _reaches: dict[str, Outside] = field(default_factory=dict)
     doubtful: bool = False
     first: str = ""
     """A key that stands before all others."""
@@ -53,9 +53,9 @@ class Findings:
         """Note what the call does."""
         self._keys[key] = None
 
-    def reaches(self, path: str, *, writes: bool) -> None:
-        """Note a path outside the workspace, and whether it is written for certain."""
-        self._reaches[path] = writes or self._reaches.get(path, False)
+    def reaches(self, one: Outside) -> None:
+        """Note a path outside the workspace, writable only where it is written for certain."""
+        self._reaches[one.path] = max(one, self._reaches.get(one.path, one), key=_asked_of)
 
     def asks(self, tier: Tier, reason: str) -> None:
         """Note why a person is asked."""
@@ -81,9 +81,14 @@ class Findings:
         shown = reasons[: limits.REASONS]
         if len(reasons) > len(shown):
             shown.append(f"… and {len(reasons) - len(shown)} more reasons.")
-        reaches = tuple(Outside(path, writes) for path, writes in self._reaches.items())
+        reaches = tuple(self._reaches.values())
         named = tuple(map(ActionKey, keys or [NOTHING_KEY]))
         return Classified(self.tier, named, tuple(shown or [_NOTHING]), reaches, self.steers)
+
+
+def _asked_of(one: Outside) -> int:
+    """Return how much of a path's name is asked; each step holds the ones before."""
+    return 1 + ENTRIES.index(one.entry) if one.writable else 0
 
 
 _NOTHING = "It runs no program."

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wirken.domain import limits, shown
-from wirken.domain.actions import Place, Tier
+from wirken.domain.actions import Outside, Place, Tier
 from wirken.permissions import keys, paths, rules
 from wirken.permissions.findings import Findings
-from wirken.permissions.programs import conditions, shell_verbs, wrappers
+from wirken.permissions.programs import conditions, shell_verbs, wrappers, writing
 from wirken.permissions.programs.opening import Opened
 from wirken.permissions.programs.verbs import Programs, behind, is_installed, is_ordinary, verb
 from wirken.permissions.shell import understand
@@ -134,8 +134,10 @@ class _Judge:
         destroys = conditions.DESTROYS.get(name)
         if destroys is not None and (why := destroys(words)):
             self.findings.asks(Tier.THREE, f"`{name}`: {why}")
-            for path in conditions.written(name, words):
-                self.findings.reaches(path, writes=True)
+        for one in writing.written(name, words) if is_installed(words[0].text) else ():
+            self.findings.asks(Tier.THREE, f"`{name}`: It writes outside the workspace.")
+            self.findings.key(f"file:{one.path}")
+            self.findings.reaches(one)
         builtin = shell_verbs.BUILTINS.get(name)
         if builtin is not None and (why := builtin(words)):
             self.findings.doubt(f"`{name}`: {why}")
@@ -203,7 +205,7 @@ class _Judge:
         if UNKNOWN in path:
             self.findings.asks(Tier.THREE, "A path outside the workspace is not certain.")
             return
-        self.findings.reaches(path, writes=writes)
+        self.findings.reaches(Outside(path, writes))
         if paths.reads_memory(path):
             self.findings.asks(Tier.THREE, "That file shows what a process holds.")
         else:

@@ -67,4 +67,19 @@ def _given(found: Classified, roots: tuple[str, ...]) -> tuple[Outside, ...]:
         and any(lies_in(path.path, root) for root in roots)
         and not any(lies_in(path.path, place) for place in _SHOWN)
     )
-    return tuple(sorted(below, key=lambda path: path.path))
+    return _uncovered(sorted(below, key=lambda path: path.path))
+
+
+def _uncovered(given: list[Outside]) -> tuple[Outside, ...]:
+    """Leave out what lies in a place that is given for writing, but for what is hidden there: that is refused."""
+    return tuple(
+        one
+        for one in given
+        if not any(
+            other.writable
+            and other.path != one.path
+            and lies_in(one.path, other.path)
+            and "/." not in one.path[len(other.path) :]
+            for other in given
+        )
+    )

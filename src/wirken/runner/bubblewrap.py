@@ -61,6 +61,8 @@ class HostRoot(NamedTuple):
     """The folder that becomes /usr; empty for none."""
     alternatives: str = _ALTERNATIVES
     """The folder that becomes /etc/alternatives; empty for none."""
+    nothing: str = ""
+    """An empty folder, closed to everybody: what a hidden one looks like."""
 
 
 class Descriptors(NamedTuple):
@@ -90,12 +92,14 @@ def prepare(directory: Path, host: Path, tools: str = "") -> HostRoot:
         _copy(programs / "etc" / _CACHE, etc)
     _copy(host / "etc" / _TIME, etc)
     (directory / "nothing").mkdir(mode=0o555)
+    (directory / "hidden").mkdir(mode=0)
     return HostRoot(
         etc,
         _top(programs, tools),
         authorities,
         masks(host / "proc", directory / "nothing"),
         usr=f"{tools}/usr" if not tools or _is_own(programs / "usr") else "",
+        nothing=str(directory / "hidden"),
         alternatives=f"{tools}{_ALTERNATIVES}" if own_etc and _is_own(Path(f"{programs}{_ALTERNATIVES}")) else "",
     )
 
@@ -150,7 +154,7 @@ def options(root: HostRoot, bounds: Bounds, command: Command, inherited: Descrip
         *(("--bind", command.workspace, WORKSPACE) if command.workspace else ()),
         *(text for source, place in shown_at(command.read_only) for text in ("--ro-bind", source, place)),
         *(_granted(root.certificates) if command.network is not None else ()),
-        *(text for one in command.outside for text in (_bind(one), one.path, one.path)),
+        *_outside(root, command),
         *(text for source, place in left_alone(command) for text in ("--ro-bind", source, place)),
         *("--remount-ro", "/", "--chdir", WORKSPACE if command.workspace else "/"),
         *("--json-status-fd", str(inherited.status), "--block-fd", str(inherited.gate)),
@@ -162,6 +166,29 @@ def _granted(authorities: Certificates) -> tuple[str, ...]:
     shown = (("--ro-bind", source, place) for source, place in authorities.folders)
     variables = (("--setenv", name, value) for name, value in environment(authorities).items())
     return tuple(word for option in (*shown, *variables) for word in option)
+
+
+def _outside(root: HostRoot, command: Command) -> tuple[str, ...]:
+    """Return the options that show the paths outside and cover what is hidden there, outermost first.
+
+    A device that is bound by bubblewrap cannot be opened: so /dev/null stands for a hidden file.
+    """
+    placed: list[tuple[str, tuple[str, ...]]] = [
+        (one.path, (_bind(one), one.path, one.path)) for one in command.outside
+    ]
+    closed: list[str] = []
+    for one in command.hidden:
+        if one.leads:
+            placed.append((one.path, ("--perms", "0555", "--size", str(WAY), "--tmpfs", one.path)))
+            closed += ("--remount-ro", one.path)
+        else:
+            placed.append((one.path, ("--ro-bind", root.nothing if one.folder else "/dev/null", one.path)))
+    ordered = sorted(placed, key=lambda option: (option[0].count("/"), option[0]))
+    return (*(word for _, option in ordered for word in option), *closed)
+
+
+WAY: Final = 65_536
+"""Bytes of a folder that is made only to lead to what is shown in it."""
 
 
 def _bind(one: Outside) -> str:

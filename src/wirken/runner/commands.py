@@ -120,8 +120,7 @@ class Commands:
             fence.admit(first)
             for which, value in self._each:
                 lower(first, which, value)
-            for place, seen in ((bubblewrap.WORKSPACE, command.kept), *command.beside):
-                await guard.settled(f"/proc/{first}/root{place}", seen, tree.over)
+            await guard.settled(f"/proc/{first}/root", bubblewrap.WORKSPACE, command, tree.over)
         except NotStarted:
             return None, "", 0.0
         except OSError as error:

@@ -9,7 +9,7 @@ import msgspec
 from wirken.domain import limits
 from wirken.domain.shown import shown_at
 from wirken.runner import counters
-from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE, left_alone
+from wirken.runner.bubblewrap import ENVIRONMENT, WAY, WORKSPACE, left_alone
 from wirken.runner.owner import INSTALLATION, RUNNER, START, Owner
 from wirken.runner.sandbox import Bounds, Command
 
@@ -176,7 +176,16 @@ def _mounts(command: Command) -> list[dict[str, object]]:
     wanted = [(command.workspace, WORKSPACE, True)]
     wanted += [(folder, place, False) for folder, place in shown_at(command.read_only)]
     wanted += [(one.path, one.path, one.writable) for one in command.outside]
+    wanted += [("/dev/null", one.path, False) for one in command.hidden if not one.folder]
     wanted += [(source, place, False) for source, place in left_alone(command)]
+    return [*(_empty(one.path) for one in command.hidden if one.folder), *_binds(wanted)]
+
+
+def _empty(place: str) -> dict[str, object]:
+    return {"Type": "tmpfs", "Target": place, "TmpfsOptions": {"SizeBytes": WAY, "Mode": 0o555}}
+
+
+def _binds(wanted: list[tuple[str, str, bool]]) -> list[dict[str, object]]:
     return [
         {
             "Type": "bind",

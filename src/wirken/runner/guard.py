@@ -10,7 +10,8 @@ from pathlib import Path
 
 from wirken.domain import limits
 from wirken.domain.actions import SandboxKind
-from wirken.runner import steering
+from wirken.runner import entries, steering
+from wirken.runner.entries import Neighbours
 from wirken.runner.sandbox import Command, Finished, Sandbox
 from wirken.runner.steering import Steering, Unguarded
 
@@ -42,15 +43,24 @@ class Guarded:
     async def run(self, command: Command) -> Finished:
         """See `Sandbox.run`. Raises `Unguarded` where what steers cannot be kept from a command."""
         async with self._places:
-            if command.steering:
-                return await self._sandbox.run(command)
-            seen = await self._look(command.workspace)
-            beside = await asyncio.to_thread(_beside, command)
-            with self._holding(command.workspace, seen):
-                finished = await self._sandbox.run(command._replace(kept=seen, beside=beside))
-            looks = (("", command.workspace, seen), *((f"{folder}/", folder, it) for folder, it in beside))
-            told = [await asyncio.to_thread(_told, *look) for look in looks]
+            around = await asyncio.to_thread(_around, command)
+            command = command._replace(
+                hidden=tuple(hidden for one in around for hidden in one.hidden),
+                beside=tuple((one.opened.folder, one.kept) for one in around if one.kept),
+            )
+            finished = await (self._sandbox.run(command) if command.steering else self._left_alone(command))
+            told = [finished.told, *[await asyncio.to_thread(entries.told, one) for one in around]]
             return finished._replace(told="\n".join(filter(None, told)))
+
+    async def _left_alone(self, command: Command) -> Finished:
+        """Run a command that leaves alone what steers."""
+        seen = await self._look(command.workspace)
+        beside = await asyncio.to_thread(_beside, command)
+        with self._holding(command.workspace, seen):
+            finished = await self._sandbox.run(command._replace(kept=seen, beside=(*command.beside, *beside)))
+        looks = (("", command.workspace, seen), *((f"{folder}/", folder, it) for folder, it in beside))
+        told = [await asyncio.to_thread(_told, *look) for look in looks]
+        return finished._replace(told="\n".join(filter(None, told)))
 
     async def _look(self, workspace: str) -> Steering:
         for _ in range(limits.RESOLVE_RETRIES):
@@ -72,29 +82,41 @@ class Guarded:
                 self._held.pop(workspace, None)
 
 
-async def settled(root: str, seen: Steering, over: Callable[[], bool]) -> None:
-    """Wait until the sandbox whose workspace is at `root` shows all of `seen` read-only; `over` tells of its end.
+async def settled(root: str, workspace: str, command: Command, over: Callable[[], bool]) -> None:
+    """Wait until the sandbox whose root is at `root` shows all that the command leaves alone read-only, and nothing of
+    what is hidden from it; `over` tells of its end.
 
     Meanwhile another command, or the person, may have put something else in a file's place: then it does not come
     to that, and `Unguarded` is raised.
     """
-    if not steering.mountable(seen):
-        return
+    kept = ((workspace, command.kept), *command.beside)
+    shown = [(f"{root}{place}", seen) for place, seen in kept if steering.mountable(seen)]
     loop = asyncio.get_running_loop()
     late = loop.time() + limits.STEERING_SETTLED
-    while not steering.stands(root, seen):
+    while not (all(steering.stands(*one) for one in shown) and entries.covered(root, command.hidden)):
         if over() or loop.time() >= late:
-            raise Unguarded("Files that steer tools were moved about while the sandbox was made.")
+            raise Unguarded("Files that are to be left alone were moved about while the sandbox was made.")
         await asyncio.sleep(limits.EXEC_SETTLE)
+
+
+def _around(command: Command) -> tuple[Neighbours, ...]:
+    """Return what lies beside the names outside that a command may write. Raises `Unguarded`."""
+    try:
+        return tuple(entries.neighbours(one, command) for one in command.opened)
+    except OSError as error:
+        raise Unguarded(f"A folder outside the workspace cannot be looked at: {error.strerror}.") from None
 
 
 def _beside(command: Command) -> tuple[tuple[str, Steering], ...]:
     """Return what steers in each folder outside that a command may write. Raises `Unguarded`."""
-    found = []
-    for one in command.outside:
-        if one.writable and Path(one.path).is_dir():
-            found.append((one.path, steering.found(one.path)))
-    return tuple(found)
+    opened = {one.folder: one.names for one in command.opened}
+    places = [one.path for one in command.outside if one.writable and one.path not in opened]
+    places += [f"{folder}/{name}" for folder, names in opened.items() for name in sorted(names)]
+    return tuple((place, steering.found(place)) for place in places if _is_folder(place))
+
+
+def _is_folder(place: str) -> bool:
+    return Path(place).is_dir() and not Path(place).is_symlink()
 
 
 def _told(named: str, folder: str, before: Steering) -> str:

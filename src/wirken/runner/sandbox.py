@@ -56,6 +56,27 @@ def bounds(described: str) -> Bounds:
     return Bounds(memory, processes, seconds, tmp)
 
 
+class Opened(NamedTuple):
+    """A folder outside that is mounted for writing so that a command can make and remove some names in it."""
+
+    folder: str
+    names: frozenset[str]
+    shown: bool
+    """What else lies there may be read. Otherwise it is hidden."""
+
+
+class Hidden(NamedTuple):
+    """A file or folder that is covered by nothing."""
+
+    path: str
+    """Absolute, the same in the sandbox."""
+    device: int
+    inode: int
+    folder: bool
+    leads: bool = False
+    """A path that is shown lies deeper in this folder."""
+
+
 class Command(NamedTuple):
     """What to run and where. Folders are absolute paths in the runner's view."""
 
@@ -80,6 +101,10 @@ class Command(NamedTuple):
     """What it must leave alone, where it may not."""
     beside: tuple[tuple[str, Steering], ...] = ()
     """The same for each folder outside that it may write."""
+    opened: tuple[Opened, ...] = ()
+    """Of the paths outside, folders in which it may write some names only."""
+    hidden: tuple[Hidden, ...] = ()
+    """What is covered in paths outside."""
 
 
 class Finished(NamedTuple):

@@ -170,7 +170,7 @@ def _owner(root: int, path: bytes) -> int:
 
 def _note(root: int, path: str, seen: dict[str, State]) -> None:
     """Add a path, and for a link also the file or folder in the workspace that it leads to."""
-    state = _state(root, path)
+    state = state_of(root, path)
     if state is None:
         return
     seen[path] = state
@@ -186,7 +186,8 @@ def _note(root: int, path: str, seen: dict[str, State]) -> None:
             os.close(handle)
 
 
-def _state(root: int, path: str) -> State | None:
+def state_of(root: int, path: str) -> State | None:
+    """Return what a path below the descriptor `root` stands for now; None where it is gone."""
     try:
         handle = open_beneath(root, os.fsencode(path), _LOOK)
     except OSError:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import errno
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never
 
 import msgspec
 
-from wirken.domain.actions import CanonicalCall, Module, Outside, Place
+from wirken.domain.actions import CanonicalCall, Module, Place
 from wirken.domain.errors import Refused, SandboxUnavailable
 from wirken.domain.events import Outcome
 from wirken.ipc import permitted
@@ -36,8 +39,8 @@ class Ground(NamedTuple):
 
     workspaces: frozenset[str]
     read_only: frozenset[str]
-    outside: frozenset[Outside] = frozenset()
-    """Single paths, of the one call that this runner was started for."""
+    outside: Mapping[str, str] = MappingProxyType({})
+    """Single paths, of the one call that this runner was started for, and how each was given (`outside.given`)."""
     tools: str = ""
     """The folder whose programs commands get; empty for the machine's own, or an image's."""
 
@@ -110,7 +113,8 @@ class Tools:
         if place.module is not None:
             checked(call, place.module)
             return
-        known = ground.read_only.issuperset(place.read_only) and ground.outside.issuperset(place.outside)
+        known = ground.read_only.issuperset(place.read_only)
+        known = known and all(outside.is_given(one, ground.outside) for one in place.outside)
         if place.tools != ground.tools:
             raise Refused("The call was decided for other programs than those that this runner shows.")
         if place.workspace not in ground.workspaces or not known:
@@ -153,27 +157,31 @@ class Tools:
         report = await self.status()
         if report.kind == "none":
             return _no_sandbox(report.reason, report.fix)
+        shown = outside.bound(place.outside, self._ground.outside)
         command = Command(
             argv=words,
             workspace=place.workspace,
             read_only=place.read_only,
             timeout=min(arguments.timeout, self._bounds.seconds),
             network=None if place.network == "none" else permit,
-            outside=place.outside,
+            outside=shown.mounts,
+            opened=shown.opened,
             session=call.session,
             steering=place.steering,
         )
         try:
-            return self._ran(await self._sandbox.run(command))
+            return self._ran(await self._sandbox.run(command), outside.denied(shown))
         except SandboxUnavailable as error:
             return _no_sandbox(str(error), error.advice)
 
-    def _ran(self, finished: Finished) -> Ran:
+    def _ran(self, finished: Finished, denied: str) -> Ran:
+        """Return what the gateway gets. `denied` is said where the command was refused a write."""
         outcome: Outcome = "ok" if finished.exit_code == 0 else "failed"
         if finished.ended_by:
             outcome = "stopped" if finished.ended_by == "stopped" else "failed"
-        ending = "\n".join(filter(None, (_ending(finished.ended_by, self._bounds), finished.told)))
         text = finished.output.text
+        why = denied if outcome == "failed" and _READ_ONLY in text else ""
+        ending = "\n".join(filter(None, (_ending(finished.ended_by, self._bounds), why, finished.told)))
         return Ran(
             outcome=outcome,
             output="\n".join(part for part in (text.removesuffix("\n"), ending) if part) if ending else text,
@@ -182,6 +190,10 @@ class Tools:
             truncated_bytes=finished.output.cut,
             place=self._sandbox.kind,
         )
+
+
+_READ_ONLY: Final = os.strerror(errno.EROFS)
+"""What a program says that may not write, in the language of the sandbox (LANG=C.UTF-8)."""
 
 
 def _where(path: str, place: Place) -> Located:

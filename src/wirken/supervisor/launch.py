@@ -178,7 +178,7 @@ def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
             return [
                 *(("--workspace", path) for path in scene.workspaces),
                 *(("--read-only", path) for path in scene.read_only),
-                *(("--outside", f"{mount.kind}:{mount.target}") for mount in scene.outside),
+                *(("--outside", path) for path in scene.reaches),
                 *launcher.cgroups,
                 *root,
                 ("--skills", f"{plan.data}/skills"),

@@ -11,7 +11,7 @@ A refusal is {"ok": false, "error": sentence, "hint": next step}.
 
 The gateway has a line of its own, on which it may say two things; each answer repeats the number:
 
-    {"ask": "reach", "id": n, "workspace": path, "outside": [[path, writable], …]}
+    {"ask": "reach", "id": n, "workspace": path, "outside": [[path, writable, entry], …]}
                         -> {"ok": true, "id": n, "role": "runner-2"} once a runner that sees these is ready
     {"ask": "leave", "role": "runner-2"}
                         -> no answer; that runner ends. All of them end with the gateway.
@@ -57,8 +57,8 @@ class Reach(NamedTuple):
 
     id: int
     workspace: str
-    outside: tuple[tuple[str, bool], ...]
-    """Absolute paths, and whether each may be written."""
+    outside: tuple[tuple[str, bool, str], ...]
+    """Absolute paths, whether each may be written, and what that asks of its name (`domain.actions.Entry`)."""
 
 
 class Leave(NamedTuple):
@@ -97,10 +97,10 @@ def parse_gateway(line: bytes) -> GatewayQuestion:
     raise BadQuestion("The supervisor does not know this question.")
 
 
-def _outside(entry: object) -> tuple[str, bool]:
-    match entry:
-        case [str(path), bool(writable)] if _is_name(path):
-            return path, writable
+def _outside(listed: object) -> tuple[str, bool, str]:
+    match listed:
+        case [str(path), bool(writable), "" | "there" | "into" | "named" as entry] if _is_name(path):
+            return path, writable, entry
     raise BadQuestion("The supervisor does not know this question.")
 
 

@@ -5,13 +5,13 @@ Wirken's own data, sockets and program, whole home directories, and everything h
 """
 
 # Strings and os.path, because pathlib would cost the supervisor a megabyte.
-# ruff: noqa: PTH117
+# ruff: noqa: PTH112, PTH114, PTH117, PTH120
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from typing import Final, NamedTuple
 
 from wirken.domain.errors import UsageError
 from wirken.domain.nesting import lies_in
@@ -25,12 +25,67 @@ class BadReach(UsageError):
     """A path cannot be given to a call; the sentence is one for the model and for the operator."""
 
 
-def checked(path: str, here: Land, roots: tuple[str, ...], *, write: bool) -> Folder:
+class Wanted(NamedTuple):
+    """A path as the gateway asks for it; `entry` as in `domain.actions.Outside`."""
+
+    path: str
+    write: bool = False
+    entry: str = ""
+
+
+class Given(NamedTuple):
+    """What is mounted for a path, held open, and how: `ro-bind`, `bind`, or for its name `entry`: the folder around it
+    is mounted for writing, and the runner hides what else lies there."""
+
+    kind: str
+    folder: Folder
+
+
+def given(wanted: Wanted, here: Land, roots: tuple[str, ...]) -> Given:
+    """Return what a call gets for one path. Raises as `checked`."""
+    path, write, entry = wanted
+    if not write:
+        return Given("ro-bind", checked(path, here, roots, write=False))
+    if entry == "named" or (entry == "into" and not _is_folder(path)):
+        return Given("entry", around(path, here, roots))
+    return Given("bind", checked(path, here, roots, write=True, make=entry == ""))
+
+
+def checked(path: str, here: Land, roots: tuple[str, ...], *, write: bool, make: bool = True) -> Folder:
     """Return `path`, a regular file or a directory, held open (O_PATH) by its caller.
 
-    A file that is missing is made empty where `write` says so, if the children's uid could have made it.
+    A file that is missing is made empty where `write` and `make` say so, if the children's uid could have made it.
     Raises `BadReach`, `workspaces.BadWorkspace`, `workspaces.Moved`.
     """
+    _judge(path, here, roots, write=write)
+    if write and make and not os.path.lexists(path):
+        _make(path, here.uid)
+    return _held(path, here.uid, write=write)
+
+
+def around(path: str, here: Land, roots: tuple[str, ...]) -> Folder:
+    """Return the folder in which `path`, which need not be there, may be made, moved and removed; held open (O_PATH).
+
+    Raises as `checked`, also for a folder that a call may not have: a home directory, say.
+    """
+    _judge(path, here, roots, write=True)
+    if os.path.lexists(path):
+        os.close(_held(path, here.uid, write=False).descriptor)
+    above = os.path.dirname(path)
+    if not any(lies_in(above, root) for root in roots):
+        raise BadReach(f"{path} is what the operator opened, and can be neither made nor moved nor removed.")
+    if not _is_folder(above):
+        raise BadReach(f"{above} is no folder, so that nothing can be made in there.", hint="Make it in an own step.")
+    what = f"{path} cannot be made, moved or removed: that takes writing in {above}, which"
+    workspaces.judge(above, here, what, write=True)
+    return _held(above, here.uid, write=True)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def _judge(path: str, here: Land, roots: tuple[str, ...], *, write: bool) -> None:
     if os.path.normpath(path) != path or not os.path.isabs(path):
         raise BadReach(f"{path} is no plain absolute path.")
     if not any(lies_in(path, root) for root in roots):
@@ -41,16 +96,16 @@ def checked(path: str, here: Land, roots: tuple[str, ...], *, write: bool) -> Fo
     if os.path.realpath(path) != path:
         raise BadReach(f"{path} lies behind a link.", hint="Ask for the place itself.")
     workspaces.judge(path, here, f"The path {path}", write=write)
-    if write and not os.path.lexists(path):
-        _make(path, here.uid)
-    return _held(path, here.uid, write=write)
 
 
 def _held(path: str, uid: int, *, write: bool) -> Folder:
     try:
         descriptor = os.open(path, _OPEN)
     except OSError as error:
-        raise BadReach(f"{path} cannot be used: {error.strerror}.") from None
+        hint = (
+            None if write else "A command is given a path for writing only where it plainly makes or changes that one."
+        )
+        raise BadReach(f"{path} cannot be used: {error.strerror}.", hint=hint) from None
     try:
         held = Folder(path, descriptor)
         workspaces.unmoved((held,))

@@ -90,13 +90,20 @@ class Reaching:
             folders = [workspaces.Folder(one.path, os.dup(one.descriptor)) for one in known]
             for one in folders:
                 opened.callback(os.close, one.descriptor)
-            for path, write in question.outside:
-                folders.append(reach.checked(path, self._land, self._house.plan.reach, write=write))
-                opened.callback(os.close, folders[-1].descriptor)
-            workspaces.apart(writable, (*(path for path, _ in question.outside), *read_only))
+            mounted: dict[str, bool] = {}
+            told = []
+            for wanted in question.outside:
+                given = reach.given(reach.Wanted(*wanted), self._land, self._house.plan.reach)
+                opened.callback(os.close, given.folder.descriptor)
+                folders.append(given.folder)
+                told.append(f"{given.kind}:{wanted[0]}")
+                mounted[given.folder.path] = given.kind != "ro-bind" or mounted.get(given.folder.path, False)
+            workspaces.apart(writable, (*mounted, *read_only))
+            for path in (path for path, write in mounted.items() if write):
+                workspaces.apart((path,), read_only)
             opened.pop_all()
-        outside = tuple(Mount("bind" if write else "ro-bind", path, path) for path, write in question.outside)
-        return Further(scene._replace(outside=outside), tuple(folders))
+        outside = tuple(Mount("bind" if write else "ro-bind", path, path) for path, write in mounted.items())
+        return Further(scene._replace(outside=outside, reaches=tuple(told)), tuple(folders))
 
     def _opened(self, number: int, role_id: str, said: str) -> None:
         if said:

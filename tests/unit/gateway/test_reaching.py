@@ -55,7 +55,7 @@ async def test_a_runner_lives_as_long_as_its_call(ends: tuple[Line, Supervisor])
 
     calling = asyncio.create_task(call())
     asked = await supervisor.heard()
-    assert asked == {"ask": "reach", "id": asked["id"], "workspace": "/w", "outside": [["/home/me/ä", True]]}
+    assert asked == {"ask": "reach", "id": asked["id"], "workspace": "/w", "outside": [["/home/me/ä", True, ""]]}
     await supervisor.say({"ok": True, "id": asked["id"], "role": "runner-3"})
     assert await calling == "runner-3"
     assert await supervisor.heard() == {"ask": "leave", "role": "runner-3"}

@@ -38,7 +38,7 @@ def given(command: str) -> dict[str, bool]:
         ("cp /home/me/a /home/me/b", {"/home/me/a": False, "/home/me/b": True}),
         ("tee /home/me/a /srv/data/b", {"/home/me/a": True, "/srv/data/b": True}),
         ("nohup tee -a /home/me/a", {"/home/me/a": True}),
-        ("sort -o /home/me/a b", {"/home/me/a": False}),
+        ("sort -o /home/me/a b", {"/home/me/a": True}),
         ("grep --file=/home/me/pattern x", {"/home/me/pattern": False}),
         ("cat /home/me/../you/notes", {}),
         ("cat /home/you/notes", {}),

@@ -7,7 +7,7 @@ from wirken.domain.actions import Outside
 from wirken.domain.shown import shown_at
 from wirken.runner.bubblewrap import Descriptors, HostRoot, options, prepare
 from wirken.runner.granted import Certificates
-from wirken.runner.sandbox import Bounds, Command
+from wirken.runner.sandbox import Bounds, Command, Hidden
 from wirken.runner.steering import State
 
 ROOT = HostRoot(
@@ -59,6 +59,30 @@ def test_what_steers_is_mounted_read_only_over_itself_after_the_workspace() -> N
     ]
     assert words.index("--bind") < at < words.index("--remount-ro", at)
     assert words[-2:] == ["--seccomp", "9"]
+
+
+def test_what_is_hidden_outside_is_covered_after_its_folder_and_before_what_is_shown_deeper() -> None:
+    command = Command(
+        ("true",),
+        "/w",
+        outside=(Outside("/d/way/in/a"), Outside("/d", writable=True)),
+        hidden=(
+            Hidden("/d/way", 1, 2, folder=True, leads=True),
+            Hidden("/d/dir", 1, 3, folder=True),
+            Hidden("/d/file", 1, 4, folder=False),
+        ),
+    )
+    words = options(ROOT._replace(nothing="/hidden"), Bounds(), command, Descriptors(7, 8, 9))
+    at = words.index("--bind", words.index("/workspace"))
+    end = words.index("--remount-ro", at)
+    assert words[at:end] == [
+        *("--bind", "/d", "/d"),
+        *("--ro-bind", "/hidden", "/d/dir"),
+        *("--ro-bind", "/dev/null", "/d/file"),
+        *("--perms", "0555", "--size", "65536", "--tmpfs", "/d/way"),
+        *("--ro-bind", "/d/way/in/a", "/d/way/in/a"),
+    ]
+    assert words[end : end + 4] == ["--remount-ro", "/d/way", "--remount-ro", "/"]
 
 
 def test_what_steers_in_a_folder_outside_is_mounted_over_itself_after_it() -> None:

@@ -11,6 +11,7 @@ from wirken.domain import limits
 from wirken.domain.actions import Outside
 from wirken.runner import files, outside
 from wirken.runner.locate import FileFailure, Located
+from wirken.runner.sandbox import Opened
 
 
 def at(path: Path, *, writable: bool = False) -> Located:
@@ -72,7 +73,50 @@ def test_content_has_the_limit_of_every_file(tmp_path: Path) -> None:
 
 
 def test_options_say_what_was_given() -> None:
-    assert outside.given(("bind:/a", "ro-bind:/b:c")) == {Outside("/a", True), Outside("/b:c", False)}
-    for wrong in ("/a", "bind:a", "rw:/a", "bind:"):
+    assert outside.given(("bind:/a", "ro-bind:/b:c")) == {"/a": "bind", "/b:c": "ro-bind"}
+    for wrong in ("/a", "bind:a", "rw:/a", "bind:", "entry:a"):
         with pytest.raises(outside.BadOutside):
             outside.given((wrong,))
+
+
+GROUND = {"/x/read": "ro-bind", "/x/file": "bind", "/x/name": "entry", "/y": "ro-bind"}
+
+
+@pytest.mark.parametrize(
+    ("one", "given"),
+    [
+        (Outside("/x/read"), True),
+        (Outside("/x/file"), False),
+        (Outside("/x/name"), False),
+        (Outside("/x/none"), False),
+        (Outside("/x/read", True), False),
+        (Outside("/x/file", True), True),
+        (Outside("/x/file", True, "there"), True),
+        (Outside("/x/file", True, "into"), True),
+        (Outside("/x/file", True, "named"), False),
+        (Outside("/x/name", True, "named"), True),
+        (Outside("/x/name", True, "into"), True),
+        (Outside("/x/name", True), False),
+        (Outside("/x/name", True, "there"), False),
+    ],
+)
+def test_a_path_is_used_only_as_it_was_given(one: Outside, given: bool) -> None:
+    assert outside.is_given(one, GROUND) is given
+
+
+def test_names_are_written_in_the_folder_around_them_and_the_rest_is_hidden_unless_it_may_be_read() -> None:
+    named = Outside("/x/name", True, "named")
+    shown = outside.bound((Outside("/x/file", True), named, Outside("/x/read")), GROUND)
+    assert shown.mounts == (Outside("/x", True), Outside("/x/file", True), Outside("/x/read"))
+    assert shown.opened == (Opened("/x", frozenset({"name"}), shown=False),)
+    shown = outside.bound((named, Outside("/x")), {**GROUND, "/x": "ro-bind"})
+    assert shown.mounts == (Outside("/x", True),)
+    assert shown.opened == (Opened("/x", frozenset({"name"}), shown=True),)
+    below = outside.bound((Outside("/y"), Outside("/y/z/a", True, "named")), {**GROUND, "/y/z/a": "entry"})
+    assert below.mounts == (Outside("/y"), Outside("/y/z", True))
+    assert below.opened[0].shown
+
+
+def test_only_paths_for_reading_are_told_as_such() -> None:
+    assert outside.denied(outside.bound((Outside("/x/name", True, "named"),), GROUND)) == ""
+    assert "[given for reading only: /y. " in outside.denied(outside.bound((Outside("/y"),), GROUND))

@@ -113,3 +113,74 @@ def test_the_uid_that_wirken_works_as_must_be_able_to(home: Path, tmp_path: Path
     (home / "docs").chmod(0o777)
     os.close(reach.checked(str(home / "docs/new.txt"), here, (str(home),), write=True).descriptor)
     assert (home / "docs/new.txt").stat().st_uid == 64_321
+
+
+# --- names: what has to be writable around a path ----------------------------------------------------------
+
+
+def entry(home: Path, name: str, how: str) -> tuple[str, str]:
+    wanted = reach.Wanted(str(home / name), write=True, entry=how)
+    held = reach.given(wanted, land(home), (str(home),))
+    os.close(held.folder.descriptor)
+    return held.kind, os.path.relpath(held.folder.path, home)
+
+
+def test_a_name_is_given_by_the_folder_around_it_and_everything_else_by_itself(home: Path) -> None:
+    assert entry(home, "docs/new", "named") == ("entry", "docs")
+    assert entry(home, "docs/a.txt", "named") == ("entry", "docs")
+    assert not (home / "docs/new").exists()
+    assert entry(home, "docs/a.txt", "into") == ("entry", "docs")
+    assert entry(home, "docs", "into") == ("bind", "docs"), "a folder is gone into"
+    assert entry(home, "docs/a.txt", "there") == ("bind", "docs/a.txt")
+    assert entry(home, "docs/new", "") == ("bind", "docs/new")
+    assert (home / "docs/new").exists()
+
+
+def test_what_must_be_there_is_not_made(home: Path) -> None:
+    with pytest.raises(reach.BadReach, match="No such file"):
+        entry(home, "docs/new", "there")
+    assert not (home / "docs/new").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("new", "takes writing in .*own data"),
+        ("docs", "takes writing in .*own data"),
+        ("docs/.envrc", "hidden"),
+        (".ssh/key", "hidden"),
+        ("data/x", "own data"),
+        ("data", "own data"),
+        ("docs/none/x", "is no folder"),
+        ("docs/a.txt/x", "is no folder"),
+        ("docs2/x", "behind a link"),
+        ("docs2", "behind a link"),
+        ("out", "behind a link"),
+        ("pipe", "neither a file nor a folder"),
+        ("s", "neither a file nor a folder"),
+        ("../me", "no plain"),
+        ("docs/../docs/x", "no plain"),
+    ],
+)
+def test_a_name_is_not_given_where_its_folder_may_not_be_written(home: Path, name: str, why: str) -> None:
+    path = f"{home}/{name}"
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(WirkenError, match=why):
+        reach.given(reach.Wanted(path, write=True, entry="named"), land(home), (str(home),))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_nothing_is_made_or_removed_right_in_a_home(home: Path) -> None:
+    here = workspaces.land("/elsewhere", "/run/x", (), str(home), -1)
+    for name in ("new", "docs", ".profile"):
+        with pytest.raises(WirkenError, match=r"takes writing in .*home directory|hidden"):
+            reach.given(reach.Wanted(str(home / name), write=True, entry="named"), here, (str(home),))
+
+
+def test_what_the_operator_opened_can_be_filled_and_not_be_removed(home: Path) -> None:
+    here, root = land(home), (str(home / "docs"),)
+    with pytest.raises(reach.BadReach, match="what the operator opened"):
+        reach.given(reach.Wanted(str(home / "docs"), write=True, entry="named"), here, root)
+    held = reach.given(reach.Wanted(str(home / "docs"), write=True, entry="into"), here, root)
+    os.close(held.folder.descriptor)
+    assert held.kind == "bind"

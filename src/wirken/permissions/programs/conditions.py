@@ -133,13 +133,6 @@ def _overwrites(targets: Words) -> str:
     return ""
 
 
-def written(name: str, words: Words) -> tuple[str, ...]:
-    """Return the paths outside the workspace that a verb's arguments certainly say are written."""
-    targets = words[1:] if name == "tee" else words[-1:] if name == "cp" and len(words) > 2 else ()
-    plain = (word.text for word in targets if word.certain and not word.several and not word.text.startswith("-"))
-    return tuple(path for text in plain if (path := paths.outside(text)) is not None)
-
-
 def _changes(words: Words) -> str:
     """Making, marking: what is named outside is changed there."""
     return "It writes outside the workspace." if any(_leaves(word) for word in words[1:]) else ""

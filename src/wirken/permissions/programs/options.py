@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from wirken.permissions.shell.words import UNKNOWN, Word, Words
 
@@ -62,6 +62,48 @@ def parse(words: Words, known: Known) -> Parsed:
         at += 1 + used
     parsed.rest = words[at:]
     return parsed
+
+
+class Line(NamedTuple):
+    """All options of a command, in their order, and its operands."""
+
+    options: tuple[tuple[str, Word], ...] = ()
+    """By letter or long name; one without a value has an empty word."""
+    operands: Words = ()
+
+    def has(self, *names: str) -> bool:
+        """Is one of these options given?"""
+        return any(name in names for name, _ in self.options)
+
+    def values(self, *names: str) -> Words:
+        """Return what these options were given, each time."""
+        return tuple(value for name, value in self.options if name in names)
+
+
+def permuted(words: Words, known: Known) -> Line | None:
+    """Return the options and operands of `words`, wherever they stand, as GNU's getopt does; None where it is not
+    certain which is which, or an option is not known. Shortened names of long options are not."""
+    options: list[tuple[str, Word]] = []
+    operands: list[Word] = []
+    at = 0
+    while at < len(words):
+        word, at = words[at], at + 1
+        if word.splits or word.text.startswith(UNKNOWN) or (word.globs and word.text.startswith("-")):
+            return None
+        if word.text == "--":
+            if any(word.splits for word in words[at:]):
+                return None
+            return Line(tuple(options), (*operands, *words[at:]))
+        if word.text == "-" or not word.text.startswith("-"):
+            operands.append(word)
+            continue
+        parsed = Parsed()
+        read = _long if word.text.startswith("--") else _short
+        at += read(word, words[at] if at < len(words) else None, known, parsed)
+        if parsed.doubt:
+            return None
+        options += parsed.given.items()
+    return Line(tuple(options), tuple(operands))
 
 
 def _long(word: Word, following: Word | None, known: Known, parsed: Parsed) -> int:
