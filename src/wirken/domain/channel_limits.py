@@ -35,3 +35,28 @@ DELIVERY_LATE: Final = 120.0  # seconds after which an answer says that it is la
 DELIVERY_LIFETIME: Final = 7 * 86_400  # seconds in which an answer may still be sent; a laptop that was shut for a week
 DELIVERY_IDS: Final = 2048  # messages of a platform that one answer may become: an ANSWER in Discord's 2000 characters
 CHANNEL_DETAIL: Final = 200  # bytes kept of what an adapter says about its platform; one line of `wirken status`
+
+# --- Telegram (core.telegram.org/bots/api and /bots/faq) -----------------------------------------------
+TELEGRAM_POLL: Final = 25  # seconds a poll waits for something to come; a dead connection is noticed soon after
+TELEGRAM_BATCH: Final = 100  # updates of one poll, the most there are; so many may wait for the gateway at once
+TELEGRAM_RECHECK: Final = 1.0  # seconds that a slow message keeps others from being asked for
+TELEGRAM_AGAIN: Final = 1.0  # seconds before a message is handed to a gateway again that was away
+TELEGRAM_ANSWER_TIME: Final = 20.0  # seconds between two bytes of an answer; a poll's own wait comes on top
+TELEGRAM_WRITE_TIME: Final = 60.0  # seconds until the next bytes of an upload are taken
+TELEGRAM_CONNECT: Final = 10.0  # seconds to reach the Bot API through the relay, TLS included
+TELEGRAM_ANSWER: Final = 16 * 2**20  # bytes of one answer; 100 updates of 4096 characters, escaped, have 5 MB
+TELEGRAM_CONNECTIONS: Final = 8  # connections at once: the poll, and messages and files on their way
+TELEGRAM_IDLE: Final = 15.0  # seconds a connection is kept; one that the other side has cut loses a message's answer
+TELEGRAM_PAUSE: Final = 1.0  # seconds; the shortest pause after "too many requests"
+TELEGRAM_LONGEST_PAUSE: Final = (
+    3600.0  # seconds; a longer one is asked for anew, so that a wrong number silences nobody
+)
+TELEGRAM_EDIT_EVERY: Final = 1.5  # seconds; the FAQ advises at most one message a second in a chat
+TELEGRAM_GROUP_EDIT_EVERY: Final = 3.5  # seconds; 20 messages a minute are borne in a group, and some are no edits
+TELEGRAM_TYPING_EVERY: Final = 4.5  # seconds; the sign fades after 5 (sendChatAction)
+TELEGRAM_CAPTION: Final = 1024  # UTF-16 units of a caption; a longer one follows its file as a message
+TELEGRAM_CALLBACK: Final = 64  # bytes that a button carries (InlineKeyboardButton, `callback_data`)
+TELEGRAM_TOLD: Final = 200  # characters of the answer to a pressed button (answerCallbackQuery, `text`)
+TELEGRAM_UPLOAD: Final = 50_000_000  # bytes of a document that a bot may send (sendDocument)
+TELEGRAM_REMEMBERED: Final = 1000  # messages sent last, whose keys are known; groups whose pace or new id is known
+TELEGRAM_NAME: Final = 128  # characters of a file's name as it is handed on
