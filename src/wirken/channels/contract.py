@@ -30,11 +30,12 @@ class PlatformAway(Unavailable):
 
 
 class SlowDown(PlatformAway):
-    """The platform wants a pause of `seconds` before anything of this kind is tried again."""
+    """The platform wants a pause of `seconds` before more goes to this conversation; `everywhere`: to any."""
 
-    def __init__(self, said: str, seconds: float) -> None:
+    def __init__(self, said: str, seconds: float, *, everywhere: bool = False) -> None:
         super().__init__(said)
         self.seconds: Final = seconds
+        self.everywhere: Final = everywhere
 
 
 class Revoked(Refused):
@@ -60,7 +61,7 @@ class Attachment:
     """Whatever the platform's file needs to fetch it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Received(Generic[P]):
     """A message of a person, as the platform reports it."""
 
@@ -79,7 +80,7 @@ class Received(Generic[P]):
     files: tuple[Attachment, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Press(Generic[P]):
     """Somebody pressed a button, or reacted with its sign."""
 

@@ -45,7 +45,7 @@ KINDS: Final[dict[ChannelId, type[Kind]]] = {
 P = TypeVar("P", bound=Kind)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # with slots, SessionHandle[Telegram](...) would raise
 class SessionHandle(Generic[P]):
     """A conversation on platform `P`. Invariant: no handle serves another platform (tests/shape/typing)."""
 

@@ -120,3 +120,33 @@ def receive(channel: socket.socket, limit: int = limits.SHARED_FILE) -> int:
             os.close(handle)
         raise
     return handles[0]
+
+
+class Filling:
+    """A memfd that grows piece by piece and is then sealed; the bytes are held once."""
+
+    def __init__(self, limit: int = limits.SHARED_FILE) -> None:
+        self._limit = limit
+        self._handle = os.memfd_create("wirken", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self.bytes = 0
+
+    def add(self, piece: bytes) -> None:
+        """Append. Raises `TooLarge` before it would pass the limit, `OSError`."""
+        if self.bytes + len(piece) > self._limit:
+            raise TooLarge(f"The file has more than {self._limit} bytes.")
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(self._handle, view) :]
+        self.bytes += len(piece)
+
+    def sealed(self) -> int:
+        """Return the descriptor, which is the caller's from now on: nobody can change it any more."""
+        fcntl.fcntl(self._handle, fcntl.F_ADD_SEALS, SEALS)
+        handle, self._handle = self._handle, -1
+        return handle
+
+    def close(self) -> None:
+        """Throw away what was not sealed."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1

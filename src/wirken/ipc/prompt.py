@@ -47,8 +47,8 @@ def lines(row: ApprovalRow, now: int) -> Iterator[Line]:
         yield Line("  where:  ", _seen(place))
     yield Line("  call:   ", _seen(row.call))
     yield Line("  sha256: ", _seen(row.lease))
-    yield Line("You decide on ", f"{row.tier}; {_ends(keys)}; {left}", "title")
-    yield Line(f"  {_seen(row.tool)}, {len(row.command)} characters: ", _ends(_seen(row.command)), "matter")
+    yield Line("You decide on ", f"{row.tier}; {ends(keys)}; {left}", "title")
+    yield Line(f"  {_seen(row.tool)}, {len(row.command)} characters: ", ends(_seen(row.command)), "matter")
 
 
 def time_left(row: ApprovalRow, now: int) -> str:
@@ -67,7 +67,7 @@ def _left_out(count: int) -> str:
     return f" and {count} more bytes, not shown" if count else ""
 
 
-def _ends(plain: str) -> str:
+def ends(plain: str) -> str:
     """Return the beginning and the end of a long text, with what is between them counted."""
     between = len(plain) - _HEAD - _TAIL
     return plain if between <= _MARK else f"{plain[:_HEAD]} «{between} more» {plain[-_TAIL:]}"

@@ -10,7 +10,7 @@ from wirken.channels.render import discord, matrix, slack, teams, telegram, what
 from wirken.channels.render.layout import laid_out
 from wirken.channels.render.lines import Line, plain_text
 from wirken.channels.render.markup import Dialect, written
-from wirken.channels.render.reader import read
+from wirken.channels.render.reader import read, verbatim
 from wirken.channels.render.split import split
 
 DIALECTS: Final = {
@@ -43,9 +43,17 @@ def rendered(source: str, dialect: Dialect) -> tuple[Piece, ...]:
     return tuple(_piece(lines, dialect) for lines in in_pieces(source, dialect))
 
 
+def literal(text: str, dialect: Dialect) -> tuple[Piece, ...]:
+    """Return the messages that say `text` as it stands: no mark in it is read, and each sign can be seen."""
+    return tuple(_piece(lines, dialect) for lines in _split(laid_out(verbatim(text), masked=dialect.masked), dialect))
+
+
 def in_pieces(source: str, dialect: Dialect) -> tuple[tuple[Line, ...], ...]:
     """Return the lines of each message that says `source`."""
-    lines = laid_out(read(source), masked=dialect.masked)
+    return _split(laid_out(read(source), masked=dialect.masked), dialect)
+
+
+def _split(lines: tuple[Line, ...], dialect: Dialect) -> tuple[tuple[Line, ...], ...]:
     found = split(lines, lambda part: _fits(part, dialect), dialect.most)
     return tuple(kept for part in found if (kept := _without_edges(part)))
 
