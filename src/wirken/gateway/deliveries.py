@@ -47,7 +47,7 @@ class Deliveries:
     clock: Clock
     attest: Callable[[Session], None]
     failed: Callable[[], None]
-    _workers: dict[SessionId, asyncio.Task[None]] = field(default_factory=dict)
+    _workers: dict[SessionId, asyncio.Task[bool]] = field(default_factory=dict)
     _places: dict[ChannelId, asyncio.Semaphore] = field(default_factory=dict)
     _attempts: dict[tuple[SessionId, int], int] = field(default_factory=dict)
     _late: dict[SessionId, int] = field(default_factory=dict)
@@ -75,7 +75,16 @@ class Deliveries:
             return
         worker = asyncio.get_running_loop().create_task(self._work(session))
         self._workers[session.id] = worker
-        worker.add_done_callback(lambda _: self._workers.pop(session.id, None))
+        worker.add_done_callback(lambda ended: self._ended(session, ended))
+
+    def _ended(self, session: Session, worker: asyncio.Task[bool]) -> None:
+        """Go on where something came, or the adapter did, after the worker had looked for the last time."""
+        del self._workers[session.id]
+        error = None if worker.cancelled() else worker.exception()
+        if error is not None:
+            _log.error("a delivery failed in a way that was not foreseen", exc_info=error)
+        elif not worker.cancelled() and worker.result() and self.channels.open(session.channel) is not None:
+            self.start(session)
 
     async def close(self) -> None:
         """Stop sending, and return once nothing more is recorded here. What is not confirmed is sent next time."""
@@ -92,7 +101,8 @@ class Deliveries:
 
     # --- the work -------------------------------------------------------------------------------------
 
-    async def _work(self, session: Session) -> None:
+    async def _work(self, session: Session) -> bool:
+        """Send until nothing waits, or nobody is there to take it; False where nothing may be built on its rows."""
         try:
             await vouch_once_it_answers(self.vault, session)
             await session.log.flushed()
@@ -102,7 +112,7 @@ class Deliveries:
                 if refusal:
                     await self._record(session, out, Delivered(failed=refusal))
                 elif link is None:
-                    return
+                    return True
                 else:
                     await self._send(session, out, link)
                 await session.log.flushed()  # what waits next may be on its way to disk
@@ -111,6 +121,9 @@ class Deliveries:
             self.failed()
         except WirkenError as error:  # RecordTampered, above all: nothing more is said from these rows
             _log.warning("nothing is delivered from session %s: %s", session.id, error)
+        else:
+            return True
+        return False
 
     async def _send(self, session: Session, out: Outgoing, link: Link) -> None:
         """Ask the adapter once, and record what it says; whatever else happens leaves the message waiting."""

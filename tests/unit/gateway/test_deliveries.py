@@ -213,6 +213,22 @@ async def test_what_was_not_confirmed_is_sent_after_a_restart_and_then_no_more(t
             await at.stop()
 
 
+@pytest.mark.slow
+async def test_an_adapter_that_comes_while_sessions_are_taken_up_misses_none(tmp_path: Path) -> None:
+    crowd = 60
+    async with bench(tmp_path) as at, adapter(at) as telegram:
+        await allow(at, "7")
+        await telegram.states(connected=False)
+        for number in range(crowd):
+            await telegram.say("7", "hi", f"g{number}")
+        await at.stop()
+    async with bench(tmp_path) as at, adapter(at) as telegram:
+        await telegram.until_asked(crowd)
+        for number in range(crowd):
+            assert len(await delivered(at, f"default/telegram/g{number}")) == 1
+        assert at.house.log.unfinished() == []
+
+
 async def test_nothing_overtakes_in_a_conversation_and_no_conversation_waits_for_another(tmp_path: Path) -> None:
     held = Held("d7")
     async with bench(tmp_path, says("one"), says("two"), says("three")) as at, adapter(at) as telegram:
