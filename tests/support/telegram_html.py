@@ -24,6 +24,8 @@ TAGS = {
     "blockquote": "blockquote",
 }
 MOST_ENTITIES = 100
+_LITERAL = ("code", "pre")
+"""Nothing else stands inside of these."""
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
 _REFERENCE = re.compile(r"&(?:(lt|gt|amp|quot)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));?")
 _TAG = re.compile(r"<(/?)([a-zA-Z0-9-]*)([^>]*)>")
@@ -143,7 +145,7 @@ def _trimmed(text: str, entities: list[Entity]) -> tuple[str, tuple[Entity, ...]
     lead = units(text) - units(text.lstrip())
     kept = text.strip()
     inside: list[Entity] = []
-    for entity in sorted(entities, key=lambda one: (one.offset, -one.length)):
+    for entity in sorted(entities, key=lambda one: (one.offset, -one.length, one.type not in _LITERAL)):
         start = max(entity.offset - lead, 0)
         end = min(entity.offset + entity.length - lead, units(kept))
         if end > start and not any(_swallows(outer, start, entity.type) for outer in inside):
@@ -153,4 +155,4 @@ def _trimmed(text: str, entities: list[Entity]) -> tuple[str, tuple[Entity, ...]
 
 def _swallows(outer: Entity, start: int, kind: str) -> bool:
     within = outer.offset <= start < outer.offset + outer.length
-    return within and (outer.type in ("code", "pre") or outer.type == kind == "blockquote")
+    return within and (outer.type in _LITERAL or outer.type == kind == "blockquote")
