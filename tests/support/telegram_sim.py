@@ -70,6 +70,10 @@ class Telegram(People):
         """Answers to the next writes."""
         self.garbage: list[bytes] = []
         """Bodies that the next successful polls are answered with instead."""
+        self.missing: set[str] = set()
+        """Methods that an older Bot API server does not have."""
+        self.hasty = False
+        """Answers each poll at once, and shows again what was confirmed, as no Bot API does."""
         self.offsets: list[int] = []
         self._tls = tls
         self._runner: web.ServerRunner | None = None
@@ -141,7 +145,7 @@ class Telegram(People):
         self.calls.append(call.method)
         if call.method == "getupdates":
             return await self._updates(call)
-        if call.method not in METHODS:
+        if call.method not in METHODS or call.method in self.missing:
             raise Refusal(404, "Not Found")
         if call.method not in WRITES:
             return METHODS[call.method](self.state, call)
@@ -177,6 +181,8 @@ class Telegram(People):
         if self.state.updates and offset > min(self.state.updates):
             await self.hold.passes("acknowledging")
         self.offsets.append(offset)
+        if self.hasty:
+            return self.state.waiting(limit)
         self.state.confirm(offset)
         if "allowed_updates" in call.given:
             self.state.allowed = json.loads(call.given["allowed_updates"])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from wirken.channels.contract import (
     CHOICES,
     Attachment,
     House,
+    PlatformAway,
     Question,
+    Revoked,
     SlowDown,
     Traits,
     Undeliverable,
@@ -87,9 +90,10 @@ class TelegramPlatform:
             known = await self._bot.get_me()
             me = User(known.id, is_bot=True, first_name=known.first_name, username=known.username or "")
             await self._bot.delete_webhook()  # with one set there is nothing to poll
+        with suppress(PlatformAway, Undeliverable, Revoked), telling():  # a menu; what is wrong shows in the first poll
             await self._bot.set_my_commands([BotCommand(*command) for command in _COMMANDS])
         house.connected(f"@{me.username}")
-        await Listening(self._bot, self._polls, house, me, self._prefix).listen()
+        await Listening(self._bot, self._polls, house, me, self._prefix, self._clock).listen()
 
     # --- out --------------------------------------------------------------------------------------------
 

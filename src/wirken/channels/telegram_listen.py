@@ -12,6 +12,7 @@ from wirken.channels.telegram_http import Polls
 from wirken.channels.telegram_poll import Lanes, Window
 from wirken.channels.telegram_types import CallbackQuery, Message, Update, User
 from wirken.domain import channel_limits as limits
+from wirken.domain.clock import Clock
 from wirken.domain.platforms import Telegram
 
 from telegram import Bot  # isort: skip  # after telegram_errors, which loads it without what nobody needs
@@ -24,18 +25,24 @@ _NOT_NOW: Final = "Wirken is not ready. Please press again in a moment."
 class Listening:
     """One connected time. `listen` ends by an error of the port, or by being cancelled."""
 
-    def __init__(self, bot: Bot, polls: Polls, house: House[Telegram], me: User, prefix: str) -> None:
+    def __init__(self, bot: Bot, polls: Polls, house: House[Telegram], me: User, prefix: str, clock: Clock) -> None:
         self._bot, self._polls, self._house = bot, polls, house
-        self._me, self._prefix = me, prefix
+        self._me, self._prefix, self._clock = me, prefix, clock
         self._window = Window()
 
     async def listen(self) -> None:
         lanes = Lanes(self._handle)
         try:
             while True:
-                for update in await self._poll():
+                began, idle = self._clock.monotonic(), not self._window.waits
+                fresh = await self._poll()
+                for update in fresh:
                     lanes.put(_lane(update), update)
                 await lanes.settle(limits.TELEGRAM_RECHECK)
+                if (
+                    idle and not fresh
+                ):  # Telegram waits for something to come; whoever answers at once must not be asked so
+                    await asyncio.sleep(max(0.0, began + limits.TELEGRAM_RECHECK - self._clock.monotonic()))
         finally:
             await lanes.stop()
 

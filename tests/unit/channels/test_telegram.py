@@ -194,6 +194,25 @@ async def test_nonsense_instead_of_an_answer_is_a_platform_that_is_away(bench: B
         assert await bench.house.texts(1) == ["hello"]
 
 
+@pytest.mark.slow
+async def test_a_server_that_waits_for_nothing_is_not_asked_without_pause(bench: Bench) -> None:
+    bench.sim.hasty = True
+    bench.sim.say(bench.alice, "hello")
+    async with running(bench.platform, bench.house):
+        await bench.house.texts(1)
+        first = len(bench.sim.offsets)
+        await asyncio.sleep(2.5 * limits.TELEGRAM_RECHECK)
+        assert len(bench.sim.offsets) - first <= 4
+    assert len(bench.house.received) == 1, "and what it shows again is not new"
+
+
+async def test_a_menu_that_cannot_be_set_keeps_nobody_from_being_heard(bench: Bench) -> None:
+    bench.sim.missing = {"setmycommands"}
+    async with running(bench.platform, bench.house):
+        bench.sim.say(bench.alice, "hello")
+        assert await bench.house.texts(1) == ["hello"]
+
+
 # --- fate -----------------------------------------------------------------------------------------------
 
 
