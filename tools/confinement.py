@@ -42,7 +42,7 @@ def _row(role: Role) -> tuple[str, ...]:
     data = [f"`{name}`" for name in role.writable]
     read = [f"`{name}`" for name in role.readable]
     if role.workspaces:
-        data += ["workspaces", "its cgroups"]
+        data += ["workspaces", "its cgroups", "`hatches` with a container engine"]
         read += ["read-only folders"]
     if role.tools:
         read.append("the tool root")

@@ -52,10 +52,11 @@ def test_a_command_runs_in_a_container_and_the_record_says_so(up: Spine) -> None
     assert {call["place"]["sandbox"] for call in permits} == {kind}
 
 
-def test_only_the_runner_sees_the_engine(up: Spine, engine: Engine) -> None:
+def test_only_the_runner_sees_the_engine_and_makes_sockets_for_containers(up: Spine, engine: Engine) -> None:
     for role, pid in up.outer().items():
-        seen = any(str(engine.socket) in (entry / "mountinfo").read_text() for entry in below(pid))
-        assert seen == (role == "runner"), role
+        for place in (str(engine.socket), f"{up.data}/hatches"):
+            seen = any(place in (entry / "mountinfo").read_text() for entry in below(pid))
+            assert seen == (role == "runner"), (role, place)
 
 
 def below(pid: int) -> Iterator[Path]:

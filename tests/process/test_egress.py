@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.spine import Spine, spine, wirken
 from tests.support.tls_files import Ports, authority, served
-from tests.support.ways import WAYS, Way, boxed
+from tests.support.ways import WAYS, Way, boxed, with_curl
 
 from wirken.cli.gateway import connected
 from wirken.domain.egress import EgressClosed, EgressVerdict
@@ -53,10 +53,6 @@ domains = ["{HOST}"]
 "{OTHER}" = ["{ADDRESS}"]
 "{UNLISTED}" = ["{ADDRESS}"]
 """
-SANDBOX: dict[Way, str] = {
-    "bubblewrap": "",
-    "direct": '[sandbox]\nmode = "gvisor"\ndocker_socket = "/nonexistent"\n',
-}
 Answers = Callable[[ApprovalRow], Choice]
 
 
@@ -67,8 +63,12 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 @pytest.fixture(scope="module")
-def up(way: Way, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
-    boxed(way)
+def up(way: Way, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
+    box = boxed(way, request)
+    sandbox = "" if box is None else '[sandbox]\nmode = "gvisor"\ndocker_socket = "/nonexistent"\n'
+    if box is not None and box.engine is not None:
+        image = with_curl(box.engine)
+        sandbox = f'[sandbox]\nmode = "{way}"\nimage = "{image}"\ndocker_socket = "{box.engine.socket}"\n'
     folder = tmp_path_factory.mktemp("egress")
     keys = folder / "ca"
     keys.mkdir()
@@ -79,7 +79,7 @@ def up(way: Way, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
     (folder / "www" / HOST / "large.bin").write_bytes(bytes(3_000_000))
     with (
         served(folder / "www", context, ADDRESS, Ports(443, 80)),
-        spine(folder / "wirken", CONFIG + SANDBOX[way]) as one,
+        spine(folder / "wirken", CONFIG + sandbox) as one,
     ):
         yield one
 

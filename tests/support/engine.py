@@ -38,7 +38,7 @@ _FILES = {
 
 
 class Engine(NamedTuple):
-    """A running engine. Its runtimes are `runc` (the default) and `runsc`."""
+    """A running engine. Its runtimes are `runc` (the default), `runsc`, and `runsc-online` for a granted network."""
 
     socket: Path
     image: str
@@ -98,10 +98,11 @@ def prepared(given: str) -> Iterator[Engine]:
 def started(home: Path) -> Iterator[Path]:
     """Start an engine that keeps all that is its own below `home`, and end it again."""
     path, log = home / "docker.sock", home / "log"
-    (home / "daemon.json").write_text(
-        # Without its own loopback-only network this old runsc refuses the namespace that docker makes.
-        json.dumps({"runtimes": {"runsc": {"path": shutil.which("runsc"), "runtimeArgs": ["--network=none"]}}})
-    )
+    # Without its own loopback-only network this old runsc refuses the namespace that docker makes. The second one is
+    # for commands with a network, which take their hatch's.
+    wanted = {"runsc": "--network=none", "runsc-online": "--network=host"}
+    runtimes = {name: {"path": shutil.which("runsc"), "runtimeArgs": [word]} for name, word in wanted.items()}
+    (home / "daemon.json").write_text(json.dumps({"runtimes": runtimes}))
     options = {"data-root": "data", "exec-root": "run", "pidfile": "pid", "config-file": "daemon.json"}
     line = ["setpriv", "--pdeathsig", "KILL", "dockerd", f"--host=unix://{path}", "--bridge=none"]
     line += ["--iptables=false", "--ip6tables=false", "--ip-forward=false"]

@@ -129,7 +129,7 @@ async def main() -> None:
         runsc=options["runsc"],
         engine=None
         if engine is None
-        else EngineOptions(engine[0], engine[1], engine[2], Owner(*engine[3]), warm=engine[4]),
+        else EngineOptions(engine[0], engine[1], engine[2], Owner(*engine[3]), warm=engine[4], hatches=engine[5]),
         skills=options["skills"],
         tools=options["tools"],
     )

@@ -29,6 +29,10 @@ class Client:
         self.workspace = workspace
         self.held_by = held_by
         self.pid = process.pid
+        self.shown: tuple[str, ...] = ()
+        """Read-only folders of every command, before its own."""
+        self.online_prelude = ""
+        """What a command with a network begins with."""
         self._process = process
         self._last = 0
         self._answers: dict[int, dict[str, object]] = {}
@@ -64,7 +68,7 @@ class Client:
         steering: bool = False,
         **arguments: object,
     ) -> int:
-        asked = {"read_only": list(read_only), "network": network, "steering": steering}
+        asked = {"read_only": [*self.shown, *read_only], "network": network, "steering": steering}
         return self.send(do="run", tool=tool, arguments=json.dumps(arguments), **asked)
 
     def run(self, tool: str, read_only: tuple[str, ...] = (), *, steering: bool = False, **arguments: object) -> Ran:
@@ -77,7 +81,9 @@ class Client:
         self, command: str, read_only: tuple[str, ...] = (), timeout: float = 60, *, steering: bool = False
     ) -> Ran:
         """Run a command that was granted a network."""
-        number = self.start("exec", read_only, True, steering=steering, command=command, timeout=timeout)
+        number = self.start(
+            "exec", read_only, True, steering=steering, command=self.online_prelude + command, timeout=timeout
+        )
         return msgspec.convert(self.answer(number), Ran)
 
     def kill(self) -> None:
@@ -110,14 +116,17 @@ class Boxed(NamedTuple):
     image: str = ""
     """Empty for the engine's own test image."""
     warm: bool = False
+    hatches: str | None = None
+    """Instead of a folder that the engine sees, too."""
 
-    @property
-    def options(self) -> dict[str, object]:
+    def options(self, hatches: Path) -> dict[str, object]:
+        """Return the runner's; `hatches` is a folder that the engine sees, too."""
         bounds = self.bounds._asdict()
         if self.engine is None:
             return {"kind": self.kind, "engine": None, "bounds": bounds, "runsc": "/usr/bin/runsc"}
         runtime = "runsc" if self.kind == "gvisor" else ""
-        given = [str(self.engine.socket), self.image or self.engine.image, runtime, self.owner, self.warm]
+        given: list[object] = [str(self.engine.socket), self.image or self.engine.image, runtime, self.owner, self.warm]
+        given.append(str(hatches) if self.hatches is None else self.hatches)
         return {"kind": self.kind, "engine": given, "bounds": bounds, "runsc": ""}
 
 
@@ -155,19 +164,23 @@ def _started(
     boxed: Boxed | None,
     folders: dict[str, Path | None],
 ) -> Iterator[Client]:
-    workspace = owned(folder / "workspace")
+    workspace, hatches = owned(folder / "workspace"), owned(folder / "hatches")
     options = {
         "workspace": str(workspace),
         "read_only": list(read_only),
         "cgroups": [value for _, value in given.options],
         "relay": str(relay or ""),
         **{name: str(place or "") for name, place in folders.items()},
-        **({"kind": "bubblewrap", "engine": None, "bounds": {}, "runsc": ""} if boxed is None else boxed.options),
+        **(
+            {"kind": "bubblewrap", "engine": None, "bounds": {}, "runsc": ""}
+            if boxed is None
+            else boxed.options(hatches)
+        ),
     }
     program = [str(REPOSITORY / "tests/support/runner_bench.py"), json.dumps(options)]
     engine = [] if boxed is None or boxed.engine is None else [str(boxed.engine.socket)]
     shown = (*read_only, *(str(place) for place in (relay, *folders.values()) if place), *engine)
-    line = walled(program, writable=[str(workspace), *given.binds], readable=shown, extra=view)
+    line = walled(program, writable=[str(workspace), str(hatches), *given.binds], readable=shown, extra=view)
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         client = Client(process, workspace, given.kind)
         assert client.answer(0) == {"ready": True}

@@ -30,6 +30,8 @@ class Chosen(NamedTuple):
     """The runner's options."""
     shown: tuple[str, ...] = ()
     """Paths that the runners must see besides."""
+    hatches: str = ""
+    """A folder of the data directory in which they make sockets for containers; empty where there are none."""
     group: int = -1
     """The group that may speak to the engine; -1 where it needs none, or only root."""
 
@@ -83,7 +85,9 @@ def _engine(config: SandboxConfig, kind: SandboxKind, why: str, data: str, start
     # gVisor's runtime cannot say which processes a container has, so none of its containers is kept.
     warm = ("--warm", "1") if config.warm and kind == "docker" else ()
     owner = ("--bounds", config.bounds, "--installation", installation, "--start", start)
-    return Chosen(kind, why, options=(*options, *warm, *owner), shown=(path,), group=_group(path))
+    hatches = f"{data}/hatches"
+    given = (*options, *warm, "--hatches", hatches, *owner)
+    return Chosen(kind, why, options=given, shown=(path,), hatches=hatches, group=_group(path))
 
 
 def _gvisor(config: SandboxConfig, asked: str, bubblewrap: str, data: str, start: str) -> Chosen:

@@ -80,6 +80,7 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         service_uid=found.service_uid,
         without=missing,
         boxes=chosen.shown,
+        hatches=chosen.hatches,
         tools=root if chosen.rooted else "",
         engine_group=chosen.group if found.service_uid != -1 else -1,
     )

@@ -42,6 +42,8 @@ class Scene(NamedTuple):
     """Directories that the runner may write, delegated for it."""
     boxes: tuple[str, ...] = ()
     """What the runner's sandboxes are made with beside the machine's own: a container engine's socket, a root."""
+    hatches: str = ""
+    """Where runners make sockets that a container engine shows to containers; empty where there is no engine."""
     tools: str = ""
     """The folder whose programs commands get; empty for the machine's own."""
     top: tuple[Mount, ...] = ()
@@ -83,6 +85,8 @@ def mounts(role: Role, scene: Scene) -> tuple[Mount, ...]:
         listed += [Mount("ro-bind", path, path) for path in scene.read_only if path not in scene.workspaces]
         listed += scene.outside
         listed += [Mount("ro-bind-try", path, path) for path in scene.boxes]
+        if scene.hatches:
+            listed.append(Mount("bind", scene.hatches, scene.hatches))
     unique = {mount.target: mount for mount in reversed(listed)}
     return tuple(sorted(unique.values(), key=lambda mount: (mount.target.count("/"), mount.target)))
 

@@ -24,7 +24,16 @@ def main() -> int:
     parser = options("runner")
     for name in ("--workspace", "--read-only", "--cgroup", "--outside"):
         parser.add_argument(name, action="append", default=[])
-    for name in ("--relay-socket", "--skills", "--engine", "--image", "--runtime", "--installation", "--start"):
+    for name in (
+        "--relay-socket",
+        "--skills",
+        "--engine",
+        "--image",
+        "--runtime",
+        "--installation",
+        "--start",
+        "--hatches",
+    ):
         parser.add_argument(name, default="")
     for name in ("--instead-of", "--role-id", "--bounds", "--runsc", "--warm", "--tools"):
         parser.add_argument(name, default="")
@@ -70,7 +79,15 @@ def _engine(chosen: argparse.Namespace) -> EngineOptions | None:
     if not chosen.engine:
         return None
     owner = Owner(chosen.installation, chosen.start, chosen.role_id)
-    return EngineOptions(chosen.engine, chosen.image, chosen.runtime, owner, chosen.warm == "1", chosen.instead_of)
+    return EngineOptions(
+        chosen.engine,
+        chosen.image,
+        chosen.runtime,
+        owner,
+        warm=chosen.warm == "1",
+        hatches=chosen.hatches,
+        instead_of=chosen.instead_of,
+    )
 
 
 if __name__ == "__main__":

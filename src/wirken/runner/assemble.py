@@ -42,6 +42,8 @@ class EngineOptions(NamedTuple):
     owner: Owner
     warm: bool = False
     """Keeps a container for a session's next command."""
+    hatches: str = ""
+    """A folder for sockets that both the runner and the engine see; without it no command in it has a network."""
     instead_of: str = ""
     """Why bubblewrap, which would have been preferred, does not work here."""
 
@@ -159,6 +161,7 @@ def _engine(
     from wirken.runner import docker, engine_look
     from wirken.runner.containers import Identity, Recipe
     from wirken.runner.engine_http import EngineHttp
+    from wirken.runner.online import Online, Outfit
 
     user = engine_look.User(host.uid, host.gid)
     own = Identity(f"{user.uid}:{user.gid}")
@@ -169,6 +172,9 @@ def _engine(
         from wirken.runner.warm import Warm
 
         outer = Warm(sandbox, token)
+    # A container's processes lie outside of what this process sees, so none of them is named.
+    outfit = Outfit(Egress(options.relay, None), wanted.hatches, certificates(host.root))
+    outer = Online(outer, sandbox, outfit, token)
     return outer, functools.partial(engine_look.look, sandbox, user, options.workspaces[0], wanted.instead_of)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
@@ -10,6 +12,7 @@ from wirken.domain import limits
 from wirken.domain.shown import shown_at
 from wirken.runner import counters
 from wirken.runner.bubblewrap import ENVIRONMENT, WAY, WORKSPACE, left_alone
+from wirken.runner.granted import Certificates, environment
 from wirken.runner.owner import INSTALLATION, RUNNER, START, Owner
 from wirken.runner.sandbox import Bounds, Command
 
@@ -43,6 +46,32 @@ class Recipe(NamedTuple):
     def shell(self) -> tuple[str, ...]:
         """What stands before a command; it joins both outputs into one pipe."""
         return counters.shell() if self.counted else _JOINED
+
+
+class Joined(NamedTuple):
+    """What a command with a network gets beside the others."""
+
+    container: str
+    """Whose network it joins."""
+    runtime: str
+    """Empty for the engine's default."""
+    authorities: Certificates
+
+
+class Room(NamedTuple):
+    """How much of everything a container has."""
+
+    memory: int
+    processes: int
+    shm: int
+
+
+class Mounted(NamedTuple):
+    """One thing of the machine in a container."""
+
+    source: str
+    target: str
+    writable: bool = False
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -115,21 +144,34 @@ def execution(recipe: Recipe, command: Command) -> bytes:
     )
 
 
-def creation(recipe: Recipe, command: Command) -> bytes:
-    """Return the body of `POST /containers/create` for one command: no network, no capability, nothing writable
-    but the workspace, what the call was granted, and memory of a fixed size.
+def creation(recipe: Recipe, command: Command, joined: Joined | None = None) -> bytes:
+    """Return the body of `POST /containers/create` for one command: no network of its own, no capability, nothing
+    writable but the workspace, what the call was granted, and memory of a fixed size.
 
     The command line is the entry point, so that none of the image's own stands before it. A shell joins both
     outputs into one pipe first: the engine would carry two, and lose the order between them.
     """
-    return _encoder.encode(_container(recipe, command))
+    if joined is None:
+        return _encoder.encode(_container(recipe, command))
+    told = _container(recipe, command, environment(joined.authorities))
+    del told["Hostname"]  # it is the other container's; an engine refuses both
+    authorities = [Mounted(source, place) for source, place in joined.authorities.folders]
+    host = {
+        **_host(recipe, command),
+        "NetworkMode": f"container:{joined.container}",
+        "Runtime": joined.runtime,
+        "Mounts": _mounts(command, authorities),
+    }
+    return _encoder.encode({**told, "HostConfig": host})
 
 
-def _container(recipe: Recipe, command: Command) -> dict[str, object]:
+def _container(
+    recipe: Recipe, command: Command, further: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, object]:
     return {
         "Image": recipe.image,
         "Entrypoint": (*recipe.shell, *command.argv),
-        "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
+        "Env": [f"{name}={value}" for name, value in (*ENVIRONMENT.items(), *further.items())],
         "User": recipe.identity.user,
         "WorkingDir": WORKSPACE,
         "Hostname": "sandbox",
@@ -145,21 +187,28 @@ def _host(recipe: Recipe, command: Command) -> dict[str, object]:
     bounds = recipe.bounds
     size = f"rw,nosuid,nodev,exec,mode=1777,size={bounds.tmp}"
     return {
+        **walls(recipe, recipe.runtime, Room(bounds.memory, bounds.processes, bounds.tmp)),
+        "NetworkMode": "none",
+        "Init": True,
+        "Tmpfs": {"/tmp": size},  # noqa: S108  # the container's own
+        "Mounts": _mounts(command),
+    }
+
+
+def walls(recipe: Recipe, runtime: str, room: Room) -> dict[str, object]:
+    """Return what every container of ours is held by, as a part of its HostConfig."""
+    return {
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "ReadonlyRootfs": True,
-        "NetworkMode": "none",
         "IpcMode": "private",
         "CgroupnsMode": "private",
         "UsernsMode": recipe.identity.namespace,
-        "Init": True,
-        "Runtime": recipe.runtime,
-        "Memory": bounds.memory,
-        "MemorySwap": bounds.memory,
-        "PidsLimit": bounds.processes,
-        "ShmSize": bounds.tmp,
-        "Tmpfs": {"/tmp": size},  # noqa: S108  # the container's own
-        "Mounts": _mounts(command),
+        "Runtime": runtime,
+        "Memory": room.memory,
+        "MemorySwap": room.memory,
+        "PidsLimit": room.processes,
+        "ShmSize": room.shm,
         "Ulimits": [{"Name": name, "Soft": value, "Hard": value} for name, value in _ulimits(recipe.identity)],
         # Without it a flood of output would fill the engine's disk.
         "LogConfig": {"Type": "none"},
@@ -172,30 +221,34 @@ def _ulimits(identity: Identity) -> tuple[tuple[str, int], ...]:
     return (*own, ("nproc", identity.processes)) if identity.processes else own
 
 
-def _mounts(command: Command) -> list[dict[str, object]]:
-    wanted = [(command.workspace, WORKSPACE, True)]
-    wanted += [(folder, place, False) for folder, place in shown_at(command.read_only)]
-    wanted += [(one.path, one.path, one.writable) for one in command.outside]
-    wanted += [("/dev/null", one.path, False) for one in command.hidden if not one.folder]
-    wanted += [(source, place, False) for source, place in left_alone(command)]
-    return [*(_empty(one.path) for one in command.hidden if one.folder), *_binds(wanted)]
+def _mounts(command: Command, further: Iterable[Mounted] = ()) -> list[dict[str, object]]:
+    wanted = [
+        *further,
+        Mounted(command.workspace, WORKSPACE, writable=True),
+        *(Mounted(folder, place) for folder, place in shown_at(command.read_only)),
+        *(Mounted(one.path, one.path, one.writable) for one in command.outside),
+        *(Mounted("/dev/null", one.path) for one in command.hidden if not one.folder),
+        *(Mounted(source, place) for source, place in left_alone(command)),
+    ]
+    return [*(_empty(one.path) for one in command.hidden if one.folder), *mounts(wanted)]
 
 
 def _empty(place: str) -> dict[str, object]:
     return {"Type": "tmpfs", "Target": place, "TmpfsOptions": {"SizeBytes": WAY, "Mode": 0o555}}
 
 
-def _binds(wanted: list[tuple[str, str, bool]]) -> list[dict[str, object]]:
+def mounts(wanted: Iterable[Mounted]) -> list[dict[str, object]]:
+    """Return what a container is shown of the machine, as a part of HostConfig.Mounts."""
     return [
         {
             "Type": "bind",
-            "Source": source,
-            "Target": target,
-            "ReadOnly": not writable,
+            "Source": one.source,
+            "Target": one.target,
+            "ReadOnly": not one.writable,
             # What is mounted below it was not granted, and would not become read-only.
             "BindOptions": {"Propagation": "rprivate", "NonRecursive": True},
         }
-        for source, target, writable in wanted
+        for one in wanted
     ]
 
 

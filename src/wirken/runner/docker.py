@@ -17,11 +17,13 @@ import msgspec
 
 from wirken.domain import limits
 from wirken.domain.actions import SandboxKind
-from wirken.domain.errors import ProtocolError, SandboxUnavailable
-from wirken.runner.containers import Inspected, Listed, Recipe, State, Stats, creation, left_over
+from wirken.domain.errors import ProtocolError
+from wirken.runner.containers import Inspected, Joined, Listed, Recipe, State, Stats, creation, left_over
 from wirken.runner.counters import Counters, Told
+from wirken.runner.egress import NoWayOut
 from wirken.runner.engine_http import EngineFailed, EngineHttp
 from wirken.runner.engine_stream import ERR, Demultiplexer
+from wirken.runner.hatches import UNKNOWN
 from wirken.runner.output import NOTHING, Capture, Kept
 from wirken.runner.sandbox import NOT_EXECUTABLE, Command, EndedBy, Finished
 from wirken.runner.uninterrupted import uninterrupted
@@ -32,17 +34,11 @@ _GONE: Final = 404  # HTTP
 _TOO_LONG: Final = "argument list too long"
 
 
-class NoWayOut(SandboxUnavailable):
-    """A command was granted a network, which no container of ours has."""
-
-    hint = "Set sandbox.mode to 'bubblewrap' for commands that are granted a network."
-
-
 class Docker:
-    """Containers of one recipe. `recipe` is set by the look at the engine that precedes every command."""
+    """Containers of one recipe. `recipe` and `ways` are set by the look at the engine that precedes every command."""
 
     def __init__(self, http: EngineHttp, kind: SandboxKind, recipe: Recipe, token: Callable[[], str]) -> None:
-        self.http, self.recipe = http, recipe
+        self.http, self.recipe, self.ways = http, recipe, UNKNOWN
         self._kind: SandboxKind = kind
         self._token = token
         self._places = asyncio.Semaphore(limits.EXEC_PARALLEL)
@@ -72,14 +68,18 @@ class Docker:
     async def run(self, command: Command) -> Finished:
         """Run a command to its end (`sandbox.Sandbox.run`). Raises `NoWayOut` for one with a network."""
         if command.network is not None:
-            raise NoWayOut("A command in a container has no network, and this one was granted one.")
+            raise NoWayOut("A command was granted a network, and its container was given none.")
+        return await self.run_joined(command, None)
+
+    async def run_joined(self, command: Command, joined: Joined | None) -> Finished:
+        """Run a command to its end, in the network of another container where it is given one."""
         async with self.place() as stopped:
             if stopped:
                 return Finished(None, "stopped", NOTHING, 0.0)
             # The name is ours, so that a container can be removed although its making was never answered.
             name = f"wirken-{self._token()}"
             try:
-                body = creation(self.recipe, command)
+                body = creation(self.recipe, command, joined)
                 await uninterrupted(self.http.ask("POST", f"/containers/create?name={name}", body))
                 return await self._lived(name, command)
             finally:

@@ -51,16 +51,28 @@ class Egress:
         self._relay = relay
         self._proc = proc
 
+    def possible(self) -> None:
+        """Raise `NoWayOut` where there is no relay."""
+        if not self._relay:
+            raise NoWayOut("The runner was started without a relay, so no command has a network.")
+
     @contextlib.asynccontextmanager
     async def way_out(self, tree: Tree, permit: WirePermit) -> AsyncIterator[None]:
         """Carry what the held sandbox `tree` connects to, on behalf of `permit`; drop it all at the block's end.
 
         Raises `NoWayOut`.
         """
-        if not self._relay:
-            raise NoWayOut("The runner was started without a relay, so no command has a network.")
-        listener = await _listener_in(tree)
-        serving = asyncio.create_task(self._serve(listener, await tree.held(), permit))
+        self.possible()
+        async with self.carrying(await _listener_in(tree), permit, await tree.held()):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def carrying(self, listener: socket.socket, permit: WirePermit, first: int = 0) -> AsyncIterator[None]:
+        """Carry what comes in at `listener`, and close it at the block's end.
+
+        `first` is the sandbox's first process, where programs are named.
+        """
+        serving = asyncio.create_task(self._serve(listener, first, permit))
         try:
             yield
         finally:
@@ -125,12 +137,20 @@ async def _listener_in(tree: Tree) -> socket.socket:
                 said = await _hatch(network, theirs.fileno())
             finally:
                 os.close(network)
-        # Not socket.recv_fds: it forgets its flags, and then a sandbox could inherit the descriptor.
-        beside: list[tuple[int, int, bytes]] = []
-        with contextlib.suppress(BlockingIOError):
-            beside = ours.recvmsg(1, _ONE_HANDLE, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)[1]
-    if not beside:
+        listener = handed(ours)
+    if listener is None:
         raise NoWayOut(f"No listener could be made in the sandbox: {said or 'its maker failed'}.")
+    return listener
+
+
+def handed(channel: socket.socket) -> socket.socket | None:
+    """Return the listening socket that came over `channel`, or nothing where none came."""
+    # Not socket.recv_fds: it forgets its flags, and then a sandbox could inherit the descriptor.
+    beside: list[tuple[int, int, bytes]] = []
+    with contextlib.suppress(BlockingIOError):
+        beside = channel.recvmsg(1, _ONE_HANDLE, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)[1]
+    if not beside:
+        return None
     listener = socket.socket(fileno=int.from_bytes(beside[0][2], sys.byteorder))
     listener.setblocking(False)
     return listener

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -14,10 +15,16 @@ from wirken.ipc.calls.runner import SandboxReport
 from wirken.runner.containers import Identity
 from wirken.runner.docker import Docker
 from wirken.runner.engine_http import EngineFailed
+from wirken.runner.hatches import Ways
 from wirken.runner.sandbox import Command
 
 _MISSING: Final = 404
 _HELD_BY: Final = "engine"
+_PLAIN: Final = ("runc", "crun")
+"""Programs that put a command on the machine's kernel, in the namespaces that the engine names."""
+_GVISOR: Final = "runsc"
+_AROUND: Final = "--network=host"
+"""runsc's word for the network namespace that it is started in."""
 _NOTHING: Final = ("/bin/sh", "-c", ":")
 _WORD: Final = 100  # bytes of a name or a version that the engine tells
 
@@ -37,16 +44,28 @@ class Version(msgspec.Struct, frozen=True):
         return any(one.name.startswith("Podman") for one in self.components)
 
 
+class Runtime(msgspec.Struct, frozen=True):
+    """One of the engine's runtimes; of some it tells neither."""
+
+    path: str = ""
+    words: list[str] | None = msgspec.field(name="runtimeArgs", default=None)
+
+
 class Info(msgspec.Struct, frozen=True):
     """`GET /info`, as far as it bears on what a container is held by."""
 
     security: list[str] = msgspec.field(name="SecurityOptions", default_factory=list)
-    runtimes: dict[str, object] = msgspec.field(name="Runtimes", default_factory=dict)
+    runtimes: dict[str, Runtime] = msgspec.field(name="Runtimes", default_factory=dict)
+    usual: str = msgspec.field(name="DefaultRuntime", default="")
     memory: bool = msgspec.field(name="MemoryLimit", default=False)
     pids: bool = msgspec.field(name="PidsLimit", default=False)
 
     def has(self, name: str) -> bool:
         return any(option.split(",")[0] == f"name={name}" for option in self.security)
+
+    def program(self, name: str) -> str:
+        """Return the file name of a runtime's program; empty where the engine does not tell."""
+        return PurePosixPath(self.runtimes[name].path).name if name in self.runtimes else ""
 
 
 class _ImageConfig(msgspec.Struct, frozen=True):
@@ -82,6 +101,7 @@ async def look(docker: Docker, user: User, workspace: str, instead_of: str = "")
         fit(info, docker.recipe.runtime)
         image = await _image(docker, podman=version.podman)
         docker.recipe = docker.recipe._replace(identity=identity(info, user, podman=version.podman))
+        docker.ways = ways(info, docker.recipe.runtime)
         swept = await docker.sweep()
         finished = await docker.run(Command(_NOTHING, workspace))
         if finished.exit_code != 0:
@@ -101,6 +121,7 @@ async def look(docker: Docker, user: User, workspace: str, instead_of: str = "")
             f"{name} {brief(version.version, _WORD)} at {docker.http.path}, runtime {runtime}",
             f"image {docker.recipe.image} is there ({brief(image.id, _WORD)})",
             f"removed {swept} containers of earlier runners at the start",
+            *([f"no command can be granted a network: {brief(docker.ways.refused)}"] if docker.ways.refused else []),
         ),
     )
 
@@ -135,6 +156,31 @@ def identity(info: Info, user: User, *, podman: bool) -> Identity:
     if info.has("rootless"):
         return Identity("0:0")
     return Identity(own, "host") if info.has("userns") else Identity(own)
+
+
+def ways(info: Info, runtime: str) -> Ways:
+    """Return how commands that run with `runtime` can be given a network; see `hatches`.
+
+    They join their hatch's. Of runc and crun that is known to work. gVisor has a network of its own, unless a runtime
+    of the same program is told to use the one around it.
+    """
+    plain = next((name for name in (info.usual, *sorted(info.runtimes)) if info.program(name) in _PLAIN), "")
+    chosen = runtime or info.usual
+    if not plain:
+        return Ways(refused="The container engine has neither runc nor crun.")
+    if info.program(chosen) in _PLAIN:
+        return Ways(runtime, plain)
+    if info.program(chosen) != _GVISOR:
+        return Ways(refused=f"Whether two containers can share a network with the runtime '{chosen}' is not known.")
+    same = (name for name, one in sorted(info.runtimes.items()) if one.path == info.runtimes[chosen].path)
+    online = next((name for name in same if _AROUND in (info.runtimes[name].words or ())), "")
+    if online:
+        return Ways(online, plain)
+    return Ways(
+        refused=f"gVisor's own network ('{chosen}') leads nowhere, and no runtime of the same program takes another.",
+        hint=f"Register {info.runtimes[chosen].path} with the engine once more, under another name, with {_AROUND} "
+        "among its runtimeArgs (docs/sandbox.md, 'gVisor').",
+    )
 
 
 async def _image(docker: Docker, *, podman: bool) -> Image:

@@ -13,7 +13,7 @@ from wirken.domain import limits
 from wirken.runner.hatch import LOOPBACK
 
 _PROXY: Final = f"http://{LOOPBACK}:{limits.EGRESS_PORT}"
-_BUNDLES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+BUNDLES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 _ALWAYS: Final = {
     "http_proxy": _PROXY,  # curl and git read no HTTP_PROXY: a CGI program's caller could set it
@@ -44,7 +44,7 @@ class Certificates(NamedTuple):
 def certificates(host: Path) -> Certificates:
     """Return what lies below the root `host`."""
     folders = tuple((str(host / path[1:]), path) for path in CERTIFICATES if (host / path[1:]).is_dir())
-    return Certificates(folders, next((path for path in _BUNDLES if (host / path[1:]).is_file()), ""))
+    return Certificates(folders, next((path for path in BUNDLES if (host / path[1:]).is_file()), ""))
 
 
 def environment(certificates: Certificates) -> dict[str, str]:

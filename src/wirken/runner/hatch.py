@@ -32,8 +32,8 @@ def main() -> int:
     network, answer = (int(word) for word in sys.argv[1:])
     try:
         _enter(network)
-        with _listener() as listener, socket.socket(fileno=answer) as channel:
-            socket.send_fds(channel, [b"\n"], [listener.fileno()])
+        with listener() as made, socket.socket(fileno=answer) as channel:
+            socket.send_fds(channel, [b"\n"], [made.fileno()])
     except OSError as error:
         print(error.strerror, file=sys.stderr)  # noqa: T201  # read by runner/egress.py
         return 1
@@ -50,13 +50,13 @@ def _enter(network: int) -> None:
             raise OSError(code, os.strerror(code))
 
 
-def _listener() -> socket.socket:
+def listener() -> socket.socket:
     """Return the listener. The loopback interface may not have its address yet; hence IP_FREEBIND."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
-    listener.bind((LOOPBACK, limits.EGRESS_PORT))
-    listener.listen(limits.EGRESS_BACKLOG)
-    return listener
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+    made.bind((LOOPBACK, limits.EGRESS_PORT))
+    made.listen(limits.EGRESS_BACKLOG)
+    return made
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class Tree:
         """Wait until the sandbox's first process exists and return its pid. Raises `NotStarted`."""
         if self._first < 0:
             while b"\n" not in self._report:
-                await _readable(self._status)
+                await readable(self._status)
                 data = os.read(self._status, _REPORT)
                 if not data:
                     raise NotStarted("bubblewrap could not make a sandbox.")
@@ -122,7 +122,7 @@ class Tree:
 
         None: the command never started, or its sandbox was killed.
         """
-        await _readable(self._watched)
+        await readable(self._watched)
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._status, _REPORT):
                 self._report += data
@@ -152,9 +152,9 @@ class Tree:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limits.EXEC_CLEAR):
                 if self._first >= 0:
-                    await _readable(self._first)
+                    await readable(self._first)
                 if self._watched >= 0:
-                    await _readable(self._watched)
+                    await readable(self._watched)
         self._bwrap.kill()
         self._bwrap.wait()
 
@@ -186,7 +186,7 @@ def _file_of(data: bytes) -> int:
     return handle
 
 
-async def _readable(handle: int) -> None:
+async def readable(handle: int) -> None:
     """Wait until a descriptor has something to read, its end included."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()

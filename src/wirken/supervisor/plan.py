@@ -56,6 +56,8 @@ class Plan(NamedTuple):
     """Walls that this machine lacks and that the operator allowed to be missing."""
     boxes: tuple[str, ...] = ()
     """What runners see for the sake of their sandboxes: a container engine's socket, or a root directory."""
+    hatches: str = ""
+    """Where runners make sockets that a container engine shows to containers; empty where there is no engine."""
     tools: str = ""
     """The folder whose programs commands get; empty for the machine's own."""
     engine_group: int = -1
@@ -78,6 +80,7 @@ class Plan(NamedTuple):
             read_only=self.read_only,
             cgroups=cgroups,
             boxes=self.boxes,
+            hatches=self.hatches,
             tools=self.tools,
             top=top,
         )
@@ -117,6 +120,7 @@ def decode(raw: bytes) -> Plan:
         service_uid=_number(tree["service_uid"]),
         without=_texts(tree["without"]),
         boxes=_texts(tree["boxes"]),
+        hatches=_text(tree["hatches"]),
         tools=_text(tree["tools"]),
         engine_group=_number(tree["engine_group"]),
         ephemeral=tree["ephemeral"] is True,

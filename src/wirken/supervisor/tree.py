@@ -9,12 +9,13 @@ process must not get the supervisor to open up a file elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
 from wirken.domain.errors import Unavailable
 
-_FOLDERS = ("vault", "gateway", "agents", "skills")
+_FOLDERS = ("vault", "gateway", "agents", "skills", "hatches")
 
 
 class BadDirectory(Unavailable):
@@ -33,6 +34,7 @@ def prepare(data: str, sockets: str, uid: int) -> None:
         _folder(f"{data}/{name}", uid)
         if name in ("vault", "gateway"):
             _files(f"{data}/{name}", uid)
+    _emptied(f"{data}/hatches")
     _files(data, uid)
     _folder(sockets, uid)
 
@@ -96,6 +98,17 @@ def _folder(path: str, uid: int) -> None:
         os.fchmod(descriptor, 0o700)
         if uid != -1:
             os.fchown(descriptor, uid, uid)
+    finally:
+        os.close(descriptor)
+
+
+def _emptied(folder: str) -> None:
+    """Remove what killed runners left directly in `folder`; a directory there is none of theirs, and stays."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for name in os.listdir(descriptor):
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=descriptor)
     finally:
         os.close(descriptor)
 

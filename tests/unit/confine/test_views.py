@@ -39,6 +39,13 @@ def test_of_wirkens_data_a_role_sees_exactly_its_row(role: str, expected: dict[s
     assert seen == expected
 
 
+@pytest.mark.parametrize("role", list(roles.ROLES))
+def test_the_runner_alone_makes_sockets_for_containers_and_only_with_an_engine(role: str) -> None:
+    place = f"{WIRKENS}hatches"
+    assert place not in shown(role)
+    assert shown(role, SCENE._replace(hatches=place)).get(place) == ("bind" if role == "runner" else None)
+
+
 @pytest.mark.parametrize("role", [name for name in roles.ROLES if name != "runner"])
 def test_only_the_runner_sees_workspaces_and_cgroups(role: str) -> None:
     assert not {*SCENE.workspaces, *SCENE.read_only, *SCENE.cgroups} & set(shown(role))

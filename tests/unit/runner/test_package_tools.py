@@ -23,10 +23,21 @@ from tests.support.open_relay import OpenRelay, open_relay
 from tests.support.runner_client import Client, runner
 from tests.support.tls_files import authority, served
 from tests.support.walled import owned
-from tests.support.ways import WAYS, Way, boxed
+from tests.support.ways import WAYS, Way, boxed, shown
 
 pytestmark = pytest.mark.slow
 
+TRUSTING = "".join(
+    f"export {name}=/readonly/2-certificates/ca-certificates.crt; "
+    for name in (
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "GIT_SSL_CAINFO",
+        "CARGO_HTTP_CAINFO",
+        "npm_config_cafile",
+    )
+)
 HOSTS = ("www.test", "pypi.test", "npm.test", "git.test", "crates.test")
 
 
@@ -125,12 +136,24 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 @pytest.fixture(scope="module")
-def granted(relay: OpenRelay, toolchain: str, way: Way, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def granted(
+    relay: OpenRelay,
+    toolchain: str,
+    way: Way,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Client]:
     """A runner on a machine that trusts the test's authority."""
     certificates = str(next(relay.path.parent.parent.glob("served*/certificates")))
     view = ("--perms", "0755", "--dir", "/etc/ssl", "--ro-bind", certificates, "/etc/ssl/certs")
-    folders = (toolchain,) if toolchain else ()
-    with runner(tmp_path_factory.mktemp("granted"), "watchdog", folders, view, relay.path, boxed(way)) as client:
+    folders = (*shown(way), certificates, *([toolchain] if toolchain else []))
+    box = boxed(way, request)
+    with runner(tmp_path_factory.mktemp("granted"), "watchdog", folders, view, relay.path, box) as client:
+        assert client.status().kind != "none", client.status()
+        client.shown = shown(way)
+        if box is not None and box.engine is not None:
+            # The engine shows the machine's own authorities, of which the test's is none.
+            client.shown, client.online_prelude = (*client.shown, certificates), TRUSTING
         yield client
 
 
@@ -199,7 +222,7 @@ def test_cargo_fetches(granted: Client, toolchain: str) -> None:
     replaced = '[source.crates-io]\nreplace-with = "t"\n[source.t]\nregistry = "sparse+https://crates.test/"\n'
     put(place / ".cargo/config.toml", replaced)
     owned(place)
-    search = "PATH=$(echo /readonly/1-*)/bin:$PATH; " if toolchain else ""
+    search = f"PATH=$(echo /readonly/*-{Path(toolchain).name})/bin:$PATH; " if toolchain else ""
     fetch = f"{search}cd rust && cargo fetch 2>&1 && echo /tmp/.cargo/registry/cache/*/*"
     ran = granted.online(fetch, (toolchain,) if toolchain else ())
     assert "demo-1.0.0.crate" in ran.output, ran.output

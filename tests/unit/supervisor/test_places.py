@@ -73,6 +73,17 @@ def test_tightening_follows_no_link_and_no_second_name(tmp_path: Path) -> None:
         tree.prepare(str(data), str(data / "sockets"), -1)
 
 
+def test_what_killed_runners_left_for_containers_is_removed_and_no_link_is_followed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    tree.prepare(str(data), str(data / "sockets"), -1)
+    (tmp_path / "kept").touch()
+    (data / "hatches" / "link").symlink_to(tmp_path / "kept")
+    (data / "hatches" / "left").touch()
+    tree.prepare(str(data), str(data / "sockets"), -1)
+    assert list((data / "hatches").iterdir()) == []
+    assert (tmp_path / "kept").exists()
+
+
 @pytest.mark.skipif(not ROOT, reason="needs root, to make what belongs to somebody else")
 def test_a_directory_of_somebody_else_is_refused_and_ours_goes_to_the_service(tmp_path: Path) -> None:
     data = tmp_path / "data"
