@@ -27,7 +27,7 @@ from wirken.gateway.questions import choices
 from wirken.ipc import handshake, peer
 from wirken.ipc.calls import operator as calls
 from wirken.ipc.calls import senders
-from wirken.ipc.frames import Accepted, Asked, Conversing, Delta, Inbound, Over, Rejected, Row, Settled
+from wirken.ipc.frames import Accepted, Asked, Conversing, Delta, Inbound, Over, Rejected, Row, Said, Settled
 from wirken.ipc.link import Link, LinkLost, unpack
 
 Script = Callable[["Turn"], Awaitable[None]]
@@ -46,6 +46,8 @@ class StubGateway:
         self.questions: list[object] = []
         self.inbound: list[Inbound] = []
         self.reject = ""
+        self.says = ""
+        """What this gateway itself answers to everything, instead of a turn."""
         self.waiting: dict[tuple[str, str], senders.SenderRow] = {}
         self.silent = False
         self.tampered = False
@@ -125,6 +127,9 @@ class StubGateway:
             return
         if self.reject:
             link.send(Rejected(frame.platform_id, self.reject, "Try something else."))
+            return
+        if self.says:
+            link.send(Said(frame.platform_id, self.says))
             return
         known = self._taken.get(frame.platform_id)
         if known is not None:

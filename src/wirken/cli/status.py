@@ -17,6 +17,7 @@ from wirken.cli.output import Line, Output, Style, Styled
 from wirken.config.paths import Paths, data_dir
 from wirken.domain import limits
 from wirken.domain.errors import WirkenError
+from wirken.ipc.calls.channels import ChannelRow
 from wirken.ipc.calls.operator import GatewayReport, GatewayStatus
 from wirken.ipc.calls.vault import VaultReport, VaultStatus
 from wirken.ipc.vault_client import VaultClient
@@ -199,6 +200,28 @@ def _of_gateway(report: GatewayReport) -> Iterator[Line]:
         Styled(f"{report.approvals_pending} waiting for approval", waiting),
     )
     yield f"Record:     {report.rows} rows"
+    for row in report.channels:
+        yield from _channel(row, time.time())
+
+
+def _channel(row: ChannelRow, now: float) -> Iterator[Line]:
+    """Yield what is known of a channel at `now` (seconds since the epoch)."""
+    states: tuple[tuple[bool, str, Style], ...] = (
+        (row.revoked, "its token is refused: `wirken channel add` asks for a new one", "red"),
+        (not row.attached, "its adapter does not run", "yellow"),
+        (row.connected, "connected", "green"),
+    )
+    words, style = next(((words, style) for so, words, style in states if so), ("not connected", "yellow"))
+    since = f" for {_span(max(0, round(now - row.since / 1000)))}" if row.since else ""
+    yield (
+        "Channel:    ",
+        f"{row.channel}: ",
+        Styled(words, style),
+        f"{since}{f'; {row.detail}' if row.detail else ''}",
+    )
+    last = f"{_span(max(0, round(now - row.last_message / 1000)))} ago" if row.last_message else "none yet"
+    waiting: Style = "yellow" if row.undelivered else "dim"
+    yield (f"            last message: {last}, ", Styled(f"{row.undelivered} answers not delivered yet", waiting))
 
 
 def _sealed(report: VaultReport) -> Styled:

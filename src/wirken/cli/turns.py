@@ -67,8 +67,9 @@ class TurnView:
                         summary.session = session
                     case Rejected(reason=reason, hint=hint):
                         raise Refused(reason, hint=hint)
-                    case Said(text=text):
-                        self.out.note(text)
+                    case Said(platform_id=platform_id, text=text) if platform_id == message.platform_id:
+                        summary.outcome, summary.text = "finished", text
+                        self.out.stream(f"{text}\n")
                         return summary
                     case Over(platform_id=platform_id) if platform_id == message.platform_id:
                         summary.outcome, summary.reason = frame.outcome, frame.reason

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import time
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from wirken.cli.status import _span, seconds_up
+from wirken.cli.output import Output
+from wirken.cli.status import _channel, _span, seconds_up
+from wirken.ipc.calls.channels import ChannelRow
 
 
 def test_the_age_of_a_process_is_the_kernels() -> None:
@@ -33,3 +36,22 @@ def test_an_unknown_age_is_said_to_be_unknown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "said"), [(0, "00:00:00"), (3661, "01:01:01"), (90_061, "1 days 01:01:01")])
 def test_a_span_for_people(seconds: int, said: str) -> None:
     assert _span(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"connected": True, "detail": "@bot"}, "telegram: connected for 00:01:00; @bot"),
+        ({}, "telegram: not connected for 00:01:00"),
+        ({"attached": False}, "telegram: its adapter does not run for 00:01:00"),
+        ({"revoked": True}, "telegram: its token is refused: `wirken channel add` asks for a new one for 00:01:00"),
+    ],
+)
+def test_a_channel_says_how_it_is_and_since_when(more: dict[str, object], said: str) -> None:
+    known = {"channel": "telegram", "attached": True, "connected": False, "since": 1_000_000, "last_message": 1_030_000}
+    known |= {"undelivered": 2, "detail": "", "revoked": False} | more
+    stdout = io.StringIO()
+    Output(as_json=False, stdout=stdout, stderr=stdout, environ={}).show({}, _channel(ChannelRow(**known), 1060.0))  # type: ignore[arg-type]  # by name
+    first, second = stdout.getvalue().splitlines()
+    assert first == f"Channel:    {said}"
+    assert second == "            last message: 00:00:30 ago, 2 answers not delivered yet"

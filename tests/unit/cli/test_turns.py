@@ -94,6 +94,13 @@ async def test_hostile_text_of_a_model_cannot_steer_the_terminal(tmp_path: Path)
         assert "\\x1b[2J" in shown and "\\u202e" in shown and "\ttab\nline" in shown
 
 
+async def test_what_wirken_itself_answers_is_shown_and_ends_the_wait(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as at:
+        summary = await at.view.turn(at.bench.message("/whoami"))
+        assert at.stdout.getvalue() == "You are owner (owner) here, known as terminal.\n"
+        assert (summary.outcome, summary.reason) == ("finished", "") and at.bench.model.questions == []
+
+
 async def test_a_refused_message_raises_its_reason(tmp_path: Path) -> None:
     async with at_a_terminal(tmp_path) as at:
         with pytest.raises(Refused, match="conversation id"):

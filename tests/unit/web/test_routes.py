@@ -108,6 +108,13 @@ async def test_a_message_of_the_longest_text_passes_and_one_byte_more_does_not(t
         assert (await page.post("/api/messages", {"text": "x" * (limits.MESSAGE + 1)})).status == 413
 
 
+async def test_what_the_gateway_itself_answers_is_given_as_such(tmp_path: Path) -> None:
+    async with running(tmp_path) as page:
+        page.gateway.says = "You are owner."
+        reply = await page.post("/api/messages", {"text": "/whoami"})
+        assert (reply.status, reply.json()) == (200, {"said": "You are owner."})
+
+
 async def test_rows_are_given_as_they_are_stored(tmp_path: Path) -> None:
     async with running(tmp_path) as page:
         await page.post("/api/messages", {"text": "häll\u2028o", "conversation": "c1"})
