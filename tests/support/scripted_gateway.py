@@ -38,6 +38,7 @@ class ScriptedGateway:
         self.answers: list[AnswerAs] = []
         self.says: Callable[[Inbound], Conversing | None] = accepted
         self.refuses: WirkenError | None = None
+        self.silent = False
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> Acknowledged:
         asked = _question.decode(question)
@@ -45,6 +46,8 @@ class ScriptedGateway:
             self.states.append(asked)
         else:
             self.answers.append(asked)
+        if self.silent:
+            await asyncio.Event().wait()
         if self.refuses is not None:
             raise self.refuses
         return Acknowledged()

@@ -138,7 +138,7 @@ class Streams(Generic[P]):
 
     async def _put(self, stream: _Stream[P]) -> None:
         async with self._lanes.of(stream.handle.conversation):
-            piece = self._writing.start(stream.text + _GOES_ON)
+            piece = self._writing.start(stream.text.rstrip() + _GOES_ON)
             if stream.closed or piece is None or piece == stream.shown:
                 return
             stream.putting = True
