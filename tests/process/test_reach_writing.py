@@ -158,3 +158,29 @@ def test_hidden_names_and_what_the_operator_opened_itself_stay_as_they_are(yard:
         ran = yard.ask(command, f"refused{number}")
         assert (ran.outcome, why in ran.output) == ("denied", True), ran.output
     assert yard.untouched() and not (yard.place / ".git").exists()
+
+
+def secret(place: Path, name: str) -> None:
+    owned((place / name).parent)
+    (place / name).write_text("top secret\n")
+    os.chown(place / name, *service_ids())
+
+
+def test_what_commonly_holds_a_credential_in_a_folder_is_hidden_and_the_answer_says_so(yard: Yard) -> None:
+    for name in (".env", "folder/.aws/config", "tree/id_rsa", "tree/.npmrc"):
+        secret(yard.place, name)
+    ran = yard.ask("grep -rs . @; true", "secrets", "can read: @")
+    assert "top secret" not in ran.output and "beside\n" in ran.output
+    hidden = ", ".join(f"{yard.place}/{name}" for name in (".env", "folder/.aws", "tree/.npmrc", "tree/id_rsa"))
+    assert f"[hidden from it, as such names commonly hold a credential: {hidden}]" in ran.output
+    ran = yard.ask("chmod 700 @/tree && ls @/tree && cat @/tree/*", "secrets2", WRITES + "tree")
+    assert "top secret" not in ran.output and "leaf" in ran.output
+    assert "own tools" not in ran.output, "what is hidden is not told as new"
+    assert (yard.place / "tree/id_rsa").read_text() == "top secret\n"
+
+
+def test_a_credential_that_was_asked_for_by_its_name_is_shown(yard: Yard) -> None:
+    secret(yard.place, "tree/id_rsa")
+    ran = yard.ask("ls @/tree && cat @/tree/id_rsa", "asked", "can read: @/tree/id_rsa")
+    assert "top secret" in ran.output
+    assert "[hidden" not in ran.output

@@ -124,6 +124,7 @@ async def main() -> None:
         read_only=tuple(options["read_only"]),
         cgroups=tuple(options["cgroups"]),
         relay=options["relay"],
+        outside=tuple(options["outside"]),
         bounds=Bounds(**options["bounds"]),
         kind=options["kind"],
         runsc=options["runsc"],

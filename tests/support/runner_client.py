@@ -37,6 +37,7 @@ class Client:
         self._last = 0
         self._answers: dict[int, dict[str, object]] = {}
         self._pending = b""
+        self.killed = False
 
     def send(self, **request: object) -> int:
         """Put a question and return its number."""
@@ -88,6 +89,7 @@ class Client:
 
     def kill(self) -> None:
         """End the runner and its view as a crash would."""
+        self.killed = True
         self._process.kill()
 
     def status(self) -> SandboxReport:
@@ -140,15 +142,18 @@ def runner(
     boxed: Boxed | None = None,
     skills: Path | None = None,
     tools: Path | None = None,
+    outside: tuple[str, ...] = (),
 ) -> Iterator[Client]:
     """Start a runner whose workspace is `folder`/workspace; `limits` says whether it is given cgroups.
 
     `view` are further arguments of the view it starts in; `relay` is the socket its commands reach out through.
-    With `boxed`, commands run in containers. `skills` is the folder of wasm skills, `tools` the tool root.
+    `outside` are single paths as the supervisor tells them; the view has to show them. With `boxed`, commands run in
+    containers. `skills` is the folder of wasm skills, `tools` the tool root.
     """
     given = delegate.delegate(os.getpid(), *service_ids()) if limits == "cgroup" else delegate.NOTHING
     try:
-        with _started(folder, given, read_only, view, relay, boxed, {"skills": skills, "tools": tools}) as client:
+        folders = {"skills": skills, "tools": tools}
+        with _started(folder, given, read_only, view, relay, boxed, folders, outside) as client:
             yield client
     finally:
         delegate.remove(given, os.getpid())
@@ -163,6 +168,7 @@ def _started(
     relay: Path | None,
     boxed: Boxed | None,
     folders: dict[str, Path | None],
+    outside: tuple[str, ...],
 ) -> Iterator[Client]:
     workspace, hatches = owned(folder / "workspace"), owned(folder / "hatches")
     options = {
@@ -170,6 +176,7 @@ def _started(
         "read_only": list(read_only),
         "cgroups": [value for _, value in given.options],
         "relay": str(relay or ""),
+        "outside": list(outside),
         **{name: str(place or "") for name, place in folders.items()},
         **(
             {"kind": "bubblewrap", "engine": None, "bounds": {}, "runsc": ""}
@@ -187,4 +194,5 @@ def _started(
         yield client
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(timeout=10)
+        ended = process.wait(timeout=10)
+        assert client.killed or ended == 0, "it did not end in order"

@@ -134,7 +134,6 @@ EXEC_SETUP: Final = 10.0  # seconds bubblewrap has to build a sandbox; it takes 
 STEERING_SCAN: Final = 500_000  # entries of a workspace looked at for files that steer; 0.4 s before each command
 STEERING_KEPT: Final = 512  # such files and folders that one sandbox keeps read-only; each is a mount
 STEERING_PATH: Final = 3_840  # bytes of a folder's path below a workspace; one more name still fits PATH_MAX
-NEIGHBOURS: Final = 512  # names beside one that a command may make or remove; each is covered by a mount
 STEERING_TOLD: Final = 10  # names of new ones in a command's answer; more would not be read
 STEERING_SETTLED: Final = 3.0  # seconds a new sandbox has to show all of them read-only; it takes 3 ms
 EXEC_SETTLE: Final = 0.001  # seconds between looks whether a sandbox's mounts are all made; they take 3 ms

@@ -11,47 +11,12 @@ import posixpath
 import re
 from typing import Final
 
+from wirken.domain.credentials import CREDENTIAL_ENDINGS, CREDENTIAL_NAMES, is_credential
 from wirken.domain.steering import REPOSITORY, STEERING_FILES, STEERING_FOLDERS
 from wirken.permissions.shell.words import UNKNOWN, could_be_one
 
 SANDBOX_ROOT = "/workspace"
 """Where a command sees its workspace; the file tools take it as another name of the workspace."""
-
-CREDENTIAL_NAMES: Final = frozenset(
-    (
-        ".env .netrc _netrc .pgpass .ssh .aws .gnupg .azure .kube .docker .wirken id_rsa id_ed25519 id_ecdsa id_dsa "
-        "credentials credentials.json credentials.toml .git-credentials .vault-token .my.cnf .s3cfg .boto .htpasswd "
-        ".password-store .terraformrc terraform.tfstate kubeconfig gcloud .databrickscfg rclone.conf .msmtprc "
-        ".fetchmailrc secring.gpg wallet.dat shadow gshadow vault.db device.key keychains keyrings .mozilla "
-        "google-chrome chromium bravesoftware microsoft-edge .thunderbird logins.json key3.db key4.db cookies.sqlite "
-        "cookies .npmrc .pypirc .yarnrc.yml .dockercfg auth.json .mylogin.cnf .vault-pass .vault_pass .keystore .oci "
-        ".bluemix .1password secrets.json secrets.yml secrets.yaml secrets.toml service-account.json "
-        "client_secret.json .bash_history .zsh_history .python_history .psql_history .mysql_history .rediscli_history "
-        ".node_repl_history .sqlite_history ssh_host_rsa_key ssh_host_ed25519_key ssh_host_ecdsa_key id_ed25519_sk "
-        "id_ecdsa_sk"
-    ).split()
-) | {"login data", "brave-browser"}
-"""Path parts, folded, that commonly hold a credential: keys, tokens, our data directory, browser profiles."""
-
-CREDENTIAL_ENDINGS: Final = (
-    *(
-        ".pem",
-        ".key",
-        ".p12",
-        ".pfx",
-        ".kdbx",
-        ".keystore",
-        ".jks",
-        ".age",
-        ".ppk",
-        ".ovpn",
-        ".env",
-        ".p8",
-        ".keytab",
-        ".tfvars",
-        ".tfstate",
-    ),
-)
 
 _ENDINGS: Final = tuple(f"*{ending}" for ending in CREDENTIAL_ENDINGS)
 
@@ -186,9 +151,7 @@ def _any_of(part: str, names: frozenset[str]) -> bool:
 def _is_credential(part: str) -> bool:
     if UNKNOWN in part:
         return could_be_one(part, _ENDINGS) or part.startswith(".env.") or _any_of(part, CREDENTIAL_NAMES)
-    if part in CREDENTIAL_NAMES or part.startswith(".env."):
-        return True
-    return part.endswith(CREDENTIAL_ENDINGS) and part != "process.env"
+    return is_credential(part)
 
 
 def reads_memory(path: str) -> bool:

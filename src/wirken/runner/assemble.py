@@ -26,6 +26,7 @@ from wirken.runner.owner import Owner
 from wirken.runner.probe import probe
 from wirken.runner.sandbox import Bounds, Missing, Sandbox
 from wirken.runner.tools import Ground, Tools
+from wirken.runner.turns import Turns
 from wirken.runner.wasm import Skills
 from wirken.runner.watchdog import Watchdog
 
@@ -106,10 +107,9 @@ def assembled(options: Options, host: Host, token: Callable[[], str]) -> Iterato
         )
         walled = options._replace(runsc="", tools="")
         skills = Skills(options.skills, functools.partial(_bubblewrap, walled, host, base / "skills", token, Bounds()))
-        guarded: Sandbox = Guarded(sandbox)
-        if options.engine is not None:
-            guarded = Alone(guarded)
-        yield Tools(ground, guarded, skills, options.bounds, look, token)
+        guarded = Guarded(sandbox)
+        alone: Sandbox = Turns(guarded) if options.engine is None else Alone(guarded)
+        yield Tools(ground, alone, skills, options.bounds, look, token)
     finally:
         _remove(base)
 
@@ -179,8 +179,13 @@ def _engine(
 
 
 def _remove(base: Path) -> None:
-    """Remove a folder of ours with everything in it (shutil would cost 4 ms and 0.4 MB at start)."""
-    for folder, _, names in os.walk(base, topdown=False):
+    """Remove a folder of ours with everything in it (shutil would cost 4 ms and 0.4 MB at start).
+
+    A folder that is closed even to us is empty.
+    """
+    for folder, folders, names in os.walk(base, topdown=False):
         for name in names:
             Path(folder, name).unlink()
-        Path(folder).rmdir()
+        for name in folders:
+            Path(folder, name).rmdir()
+    base.rmdir()

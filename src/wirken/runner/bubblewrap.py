@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from wirken.domain import outside_limits
 from wirken.domain.actions import Outside
 from wirken.domain.shown import shown_at
 from wirken.runner.granted import Certificates, certificates, environment
@@ -125,12 +126,18 @@ def _is_own(place: Path) -> bool:
 
 
 def left_alone(command: Command) -> Iterator[tuple[str, str]]:
-    """Yield what the command must leave alone, each with its place in the sandbox: to be mounted last, read-only."""
-    for source, place, seen in (
-        (command.workspace, WORKSPACE, command.kept),
-        *((one, one, it) for one, it in command.beside),
-    ):
-        yield from ((f"{source}/{path}", f"{place}/{path}") for path in mountable(seen))
+    """Yield what the command must leave alone, each with its place in the sandbox: to be mounted over it, read-only."""
+    yield from _kept(command)
+    yield from ((path, path) for path in _kept_outside(command))
+
+
+def _kept(command: Command) -> Iterator[tuple[str, str]]:
+    yield from ((f"{command.workspace}/{path}", f"{WORKSPACE}/{path}") for path in mountable(command.kept))
+
+
+def _kept_outside(command: Command) -> Iterator[str]:
+    """Paths outside are shown under their own names."""
+    yield from (f"{folder}/{path}" for folder, seen in command.beside for path in mountable(seen))
 
 
 def options(root: HostRoot, bounds: Bounds, command: Command, inherited: Descriptors) -> list[str]:
@@ -155,7 +162,7 @@ def options(root: HostRoot, bounds: Bounds, command: Command, inherited: Descrip
         *(text for source, place in shown_at(command.read_only) for text in ("--ro-bind", source, place)),
         *(_granted(root.certificates) if command.network is not None else ()),
         *_outside(root, command),
-        *(text for source, place in left_alone(command) for text in ("--ro-bind", source, place)),
+        *(text for source, place in _kept(command) for text in ("--ro-bind", source, place)),
         *("--remount-ro", "/", "--chdir", WORKSPACE if command.workspace else "/"),
         *("--json-status-fd", str(inherited.status), "--block-fd", str(inherited.gate)),
         *("--seccomp", str(inherited.filter)),
@@ -169,26 +176,23 @@ def _granted(authorities: Certificates) -> tuple[str, ...]:
 
 
 def _outside(root: HostRoot, command: Command) -> tuple[str, ...]:
-    """Return the options that show the paths outside and cover what is hidden there, outermost first.
+    """Return the options that show the paths outside, keep what steers there and cover what is hidden, outermost first.
 
     A device that is bound by bubblewrap cannot be opened: so /dev/null stands for a hidden file.
     """
     placed: list[tuple[str, tuple[str, ...]]] = [
         (one.path, (_bind(one), one.path, one.path)) for one in command.outside
     ]
+    placed += [(path, ("--ro-bind", path, path)) for path in _kept_outside(command)]
     closed: list[str] = []
     for one in command.hidden:
         if one.leads:
-            placed.append((one.path, ("--perms", "0555", "--size", str(WAY), "--tmpfs", one.path)))
+            placed.append((one.path, ("--perms", "0555", "--size", str(outside_limits.WAY), "--tmpfs", one.path)))
             closed += ("--remount-ro", one.path)
         else:
             placed.append((one.path, ("--ro-bind", root.nothing if one.folder else "/dev/null", one.path)))
     ordered = sorted(placed, key=lambda option: (option[0].count("/"), option[0]))
     return (*(word for _, option in ordered for word in option), *closed)
-
-
-WAY: Final = 65_536
-"""Bytes of a folder that is made only to lead to what is shown in it."""
 
 
 def _bind(one: Outside) -> str:

@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from wirken.domain import limits
+from wirken.domain import limits, outside_limits
 from wirken.domain.shown import shown_at
 from wirken.runner import counters
-from wirken.runner.bubblewrap import ENVIRONMENT, WAY, WORKSPACE, left_alone
+from wirken.runner.bubblewrap import ENVIRONMENT, WORKSPACE, left_alone
 from wirken.runner.granted import Certificates, environment
 from wirken.runner.owner import INSTALLATION, RUNNER, START, Owner
 from wirken.runner.sandbox import Bounds, Command
@@ -234,7 +234,7 @@ def _mounts(command: Command, further: Iterable[Mounted] = ()) -> list[dict[str,
 
 
 def _empty(place: str) -> dict[str, object]:
-    return {"Type": "tmpfs", "Target": place, "TmpfsOptions": {"SizeBytes": WAY, "Mode": 0o555}}
+    return {"Type": "tmpfs", "Target": place, "TmpfsOptions": {"SizeBytes": outside_limits.WAY, "Mode": 0o555}}
 
 
 def mounts(wanted: Iterable[Mounted]) -> list[dict[str, object]]:

@@ -1,7 +1,7 @@
 """Folders outside in which a command may make, move and remove certain names: what else lies there it leaves alone.
 
-A name is made in the folder around it, so that folder is mounted for writing. Whatever lies beside the name is covered
-by nothing, or by itself read-only where it may be read. New names cannot be prevented; they are told.
+A name is made in the folder around it, so that folder is mounted for writing. Whatever lies beside the name is hidden,
+or shown read-only where it may be read. New names cannot be prevented; they are told.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import stat
 from typing import NamedTuple
 
-from wirken.domain import limits
+from wirken.domain import limits, outside_limits
 from wirken.domain.nesting import lies_in
 from wirken.domain.text import shown
 from wirken.runner.sandbox import Command, Hidden, Opened
@@ -29,7 +29,7 @@ class Neighbours(NamedTuple):
 
 
 def neighbours(opened: Opened, command: Command) -> Neighbours:
-    """Look at a folder before a command. Raises `Unguarded` for one with more than limits.NEIGHBOURS names."""
+    """Look at a folder before a command. Raises `Unguarded` for one with more than outside_limits.NEIGHBOURS names."""
     states = _states(opened)
     mounts = [one.path for one in command.outside]
     kept: dict[str, State] = {}
@@ -89,8 +89,8 @@ def _states(opened: Opened) -> dict[str, State]:
             for entry in entries:
                 if entry.name in opened.names:
                     continue
-                if len(found) >= limits.NEIGHBOURS:
-                    said = f"More than {limits.NEIGHBOURS} files lie beside what it may make or remove in there"
+                if len(found) >= outside_limits.NEIGHBOURS:
+                    said = f"More than {outside_limits.NEIGHBOURS} files lie beside what it may make or remove in there"
                     raise Unguarded(f"{said}: {opened.folder}.", hint="Move it into a smaller folder first.")
                 if (state := state_of(root, entry.name)) is not None:
                     found[entry.name] = state

@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from wirken.domain import limits
 from wirken.domain.actions import SandboxKind
-from wirken.runner import entries, steering
+from wirken.runner import entries, hiding, steering
 from wirken.runner.entries import Neighbours
-from wirken.runner.sandbox import Command, Finished, Sandbox
+from wirken.runner.sandbox import Command, Finished, Hidden, Sandbox
 from wirken.runner.steering import Steering, Unguarded
 
 
@@ -43,14 +42,13 @@ class Guarded:
     async def run(self, command: Command) -> Finished:
         """See `Sandbox.run`. Raises `Unguarded` where what steers cannot be kept from a command."""
         async with self._places:
-            around = await asyncio.to_thread(_around, command)
-            command = command._replace(
-                hidden=tuple(hidden for one in around for hidden in one.hidden),
-                beside=tuple((one.opened.folder, one.kept) for one in around if one.kept),
-            )
+            if not command.outside:
+                return await (self._sandbox.run(command) if command.steering else self._left_alone(command))
+            around, closed = await asyncio.to_thread(_around, command)
+            command = _covered(command, around, closed)
             finished = await (self._sandbox.run(command) if command.steering else self._left_alone(command))
-            told = [finished.told, *[await asyncio.to_thread(entries.told, one) for one in around]]
-            return finished._replace(told="\n".join(filter(None, told)))
+            told = [await asyncio.to_thread(entries.told, one) for one in around]
+            return finished._replace(told="\n".join(filter(None, (finished.told, *told, hiding.told(closed)))))
 
     async def _left_alone(self, command: Command) -> Finished:
         """Run a command that leaves alone what steers."""
@@ -59,7 +57,7 @@ class Guarded:
         with self._holding(command.workspace, seen):
             finished = await self._sandbox.run(command._replace(kept=seen, beside=(*command.beside, *beside)))
         looks = (("", command.workspace, seen), *((f"{folder}/", folder, it) for folder, it in beside))
-        told = [await asyncio.to_thread(_told, *look) for look in looks]
+        told = [await asyncio.to_thread(_told, command, *look) for look in looks]
         return finished._replace(told="\n".join(filter(None, told)))
 
     async def _look(self, workspace: str) -> Steering:
@@ -99,12 +97,22 @@ async def settled(root: str, workspace: str, command: Command, over: Callable[[]
         await asyncio.sleep(limits.EXEC_SETTLE)
 
 
-def _around(command: Command) -> tuple[Neighbours, ...]:
-    """Return what lies beside the names outside that a command may write. Raises `Unguarded`."""
+def _around(command: Command) -> tuple[tuple[Neighbours, ...], tuple[Hidden, ...]]:
+    """Return what lies beside the names outside that a command may write, and what commonly holds a credential there.
+
+    Raises `Unguarded`.
+    """
     try:
-        return tuple(entries.neighbours(one, command) for one in command.opened)
+        return tuple(entries.neighbours(one, command) for one in command.opened), hiding.credentials(command)
     except OSError as error:
         raise Unguarded(f"A folder outside the workspace cannot be looked at: {error.strerror}.") from None
+
+
+def _covered(command: Command, around: tuple[Neighbours, ...], closed: tuple[Hidden, ...]) -> Command:
+    hidden = {one.path: one for one in (*closed, *(one for beside in around for one in beside.hidden))}
+    command = command._replace(hidden=tuple(hidden.values()))
+    kept = ((one.opened.folder, one.kept) for one in around if one.kept)
+    return command._replace(beside=tuple((folder, hiding.visible(it, folder, command)) for folder, it in kept))
 
 
 def _beside(command: Command) -> tuple[tuple[str, Steering], ...]:
@@ -112,17 +120,14 @@ def _beside(command: Command) -> tuple[tuple[str, Steering], ...]:
     opened = {one.folder: one.names for one in command.opened}
     places = [one.path for one in command.outside if one.writable and one.path not in opened]
     places += [f"{folder}/{name}" for folder, names in opened.items() for name in sorted(names)]
-    return tuple((place, steering.found(place)) for place in places if _is_folder(place))
+    folders = (place for place in places if hiding.is_folder(place))
+    return tuple((place, hiding.visible(steering.found(place), place, command)) for place in folders)
 
 
-def _is_folder(place: str) -> bool:
-    return Path(place).is_dir() and not Path(place).is_symlink()
-
-
-def _told(named: str, folder: str, before: Steering) -> str:
+def _told(command: Command, named: str, folder: str, before: Steering) -> str:
     """Return what a person should know after a command: which files that steer are new, and which are not seen now."""
     try:
-        after = steering.found(folder)
+        after = hiding.visible(steering.found(folder), folder, command)
         return steering.told(
             [named + path for path in steering.appeared(before, after)],
             [named + path for path in steering.gone(before, after)],

@@ -66,7 +66,7 @@ class Opened(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """A file or folder that is covered by nothing."""
+    """A file or folder that is hidden: something closed lies over it."""
 
     path: str
     """Absolute, the same in the sandbox."""

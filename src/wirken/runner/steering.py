@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from wirken.domain import limits
@@ -50,8 +50,9 @@ class Unguarded(SandboxUnavailable):
     hint = "Give the agent a smaller folder, or have it name what it wants to change, so that you are asked."
 
 
-def found(workspace: str, most: int = limits.STEERING_SCAN) -> Steering:
-    """Return what steers in a workspace: links as links, and also where in the workspace they lead to.
+def found(workspace: str, most: int = limits.STEERING_SCAN, wanted: Callable[[str], bool] = is_kept) -> Steering:
+    """Return what steers in a workspace: links as links, and also where in the workspace they lead to. Or what else has
+    a name that is `wanted`.
 
     Nothing inside a folder that steers is listed apart. Raises `Unguarded` where there are more than `most` entries,
     or too many that steer.
@@ -59,7 +60,7 @@ def found(workspace: str, most: int = limits.STEERING_SCAN) -> Steering:
     seen: dict[str, State] = {}
     root = os.open(workspace, _FOLDER | os.O_CLOEXEC)
     try:
-        for path in _named(root, most):
+        for path in _named(root, most, wanted):
             _note(root, path, seen)
             if len(seen) > limits.STEERING_KEPT:
                 raise Unguarded(f"The workspace holds more than {limits.STEERING_KEPT} files that steer tools.")
@@ -115,8 +116,8 @@ def _names(paths: Sequence[str]) -> str:
     return ", ".join(shown(path) for path in paths[: limits.STEERING_TOLD]) + more
 
 
-def _named(root: int, most: int) -> Iterator[str]:
-    """Yield every path below `root` whose name steers, the nearest first."""
+def _named(root: int, most: int, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """Yield every path below `root` whose name is wanted, the nearest first."""
     waiting = deque([""])
     looked = 0
     while waiting:
@@ -130,11 +131,11 @@ def _named(root: int, most: int) -> Iterator[str]:
             if looked > most:
                 raise Unguarded(f"The workspace has more than {most} files to look at.")
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if is_kept(entry.name):
+            if wanted(entry.name):
                 yield path
             elif entry.name not in _OTHERS and entry.is_dir(follow_symlinks=False):
                 waiting.append(path)
-        if names >= _REPOSITORY:
+        if wanted is is_kept and names >= _REPOSITORY:
             yield from (f"{folder}/{name}" if folder else name for name in sorted(names & _OF_A_REPOSITORY))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wirken.domain import limits
+from wirken.domain import limits, outside_limits
 from wirken.domain.actions import Outside
 from wirken.runner import entries
 from wirken.runner.sandbox import Command, Opened
@@ -71,10 +71,10 @@ def test_a_folder_that_is_gone_afterwards_is_told(folder: Path) -> None:
 
 
 def test_as_many_neighbours_as_the_limit_are_hidden_and_no_more(tmp_path: Path) -> None:
-    for number in range(limits.NEIGHBOURS):
+    for number in range(outside_limits.NEIGHBOURS):
         (tmp_path / str(number)).touch()
     (tmp_path / "free").touch()
-    assert len(entries.neighbours(opened(tmp_path), command(tmp_path)).hidden) == limits.NEIGHBOURS
+    assert len(entries.neighbours(opened(tmp_path), command(tmp_path)).hidden) == outside_limits.NEIGHBOURS
     (tmp_path / "one").touch()
     with pytest.raises(Unguarded, match="More than"):
         entries.neighbours(opened(tmp_path), command(tmp_path))

@@ -260,7 +260,7 @@ def test_the_runners_death_takes_the_sandboxes_along(tmp_path: Path) -> None:
         client.start("exec", command="setsid -f sleep 98769; sleep 98769; true")
         while len(processes_named("sleep 98769")) < 2:
             time.sleep(0.01)
-        os.kill(client.pid, 9)
+        client.kill()
         deadline = time.monotonic() + 2
         while processes_named("sleep 98769") and time.monotonic() < deadline:
             time.sleep(0.01)
