@@ -98,7 +98,10 @@ class Rig(Protocol):
         ...
 
     async def presses(self, user: str, message: Seen, choice: Choice) -> str:
-        """Let a user press a button of a message, or react; return what that user is told ("" where nothing shows)."""
+        """Let a user press a button of a message, or react; return what that user is told ("" where nothing shows).
+
+        `message` is as it was seen: its buttons may be gone since, from all clients but a slow one.
+        """
         ...
 
     def seen(self, user: str) -> tuple[Seen, ...]:

@@ -33,6 +33,8 @@ class TelegramRig:
         self.settings: Mapping[str, str] = {}
         self.secrets: Mapping[str, str] = {"token": self.sim.token}
         self._people: dict[str, Person] = {}
+        self._carried: dict[tuple[str, str], str] = {}
+        """What buttons carried, by message and choice, also of those that are gone."""
 
     async def __aenter__(self) -> TelegramRig:
         await self.sim.start()
@@ -78,12 +80,7 @@ class TelegramRig:
 
     async def presses(self, user: str, message: Seen, choice: Choice) -> str:
         stored = self._stored(message.message_id)
-        data = next(
-            data
-            for row in stored.markup
-            for data in (str(one["callback_data"]) for one in row)
-            if data.endswith(f":{choice}")
-        )
+        data = self._carried[message.message_id, choice]
         assert data == button(data.partition(":")[0], choice)
         query = self.sim.press(self._person(user), stored, data)
         async with asyncio.timeout(TOLD):
@@ -92,7 +89,11 @@ class TelegramRig:
         return query.answer
 
     def seen(self, user: str) -> tuple[Seen, ...]:
-        return tuple(_seen(stored) for stored in self.sim.seen(self._person(user).id))
+        shown = self.sim.seen(self._person(user).id)
+        for stored in shown:
+            for data in (str(one["callback_data"]) for row in stored.markup for one in row):
+                self._carried[_id(stored), data.partition(":")[2]] = data
+        return tuple(_seen(stored) for stored in shown)
 
     def acknowledged(self, platform_id: str) -> bool:
         return not any(
