@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+import json
+from typing import Final, TypeVar
 
 import msgspec
 
 from wirken.domain import limits
 from wirken.domain.actions import CanonicalCall
-from wirken.domain.errors import Refused
+from wirken.domain.errors import Refused, WirkenError
 from wirken.ipc.calls.runner import WirePermit
 
 _decoder: Final = msgspec.json.Decoder(CanonicalCall)
+T = TypeVar("T")
+
+
+class Unusable(WirkenError):
+    """A call's arguments are not those of its tool; the message says in what."""
 
 
 def checked(permit: WirePermit, raw: bytes) -> CanonicalCall:
@@ -26,6 +32,26 @@ def checked(permit: WirePermit, raw: bytes) -> CanonicalCall:
     if call.canonical() != raw or call.session != permit.session:
         raise Refused("The permitted call is not in its canonical form, or belongs to another session.")
     return call
+
+
+def arguments(text: str, kind: type[T]) -> T:
+    """Return a call's arguments, read strictly. Raises `Unusable`.
+
+    Also for a key that stands there twice: two readers could take different ones.
+    """
+    try:
+        raw = text.encode()
+        json.loads(raw, object_pairs_hook=_unique)
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError) as error:
+        raise Unusable(str(error)) from error
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
 
 
 class Used:

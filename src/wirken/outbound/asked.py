@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Annotated, Final, TypeAlias
 
@@ -11,6 +10,7 @@ import msgspec
 from wirken.config.requests import FRAMING, Method
 from wirken.domain import redirects, request_limits
 from wirken.domain.errors import WirkenError
+from wirken.ipc.permitted import Unusable, arguments
 
 FORBIDDEN: Final = FRAMING | {"authorization", "proxy-authorization", "cookie"}
 """Headers that a model may not set: those by which requests are read, and those that carry credentials, which an
@@ -81,15 +81,6 @@ def parsed(tool: str, text: str) -> Asked:
     if tool not in _TYPES:
         raise NotAsked(f"The outbound process knows no tool '{tool}'.")
     try:
-        raw = text.encode()
-        json.loads(raw, object_pairs_hook=_unique)
-        return msgspec.json.decode(raw, type=_TYPES[tool])
-    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError) as error:
+        return arguments(text, _TYPES[tool])
+    except Unusable as error:
         raise NotAsked(f"{tool}: the arguments cannot be used: {error}") from error
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands there twice")
-    return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TypeAlias
 
 import msgspec
 
 from wirken.domain import limits
 from wirken.domain.errors import WirkenError
+from wirken.ipc.permitted import Unusable, arguments
 
 
 class BadArguments(WirkenError):
@@ -83,15 +83,6 @@ def parsed(tool: str, text: str) -> Arguments:
     if tool not in _TYPES:
         raise BadArguments(f"The runner knows no tool '{tool}'.")
     try:
-        raw = text.encode()
-        json.loads(raw, object_pairs_hook=_unique)
-        return msgspec.json.decode(raw, type=_TYPES[tool])
-    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError) as error:
+        return arguments(text, _TYPES[tool])
+    except Unusable as error:
         raise BadArguments(f"{tool}: the arguments cannot be used: {error}") from error
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands there twice")
-    return found

@@ -205,7 +205,7 @@ def _target(root: int, where: Located) -> tuple[int, bytes, os.stat_result | Non
     Links are followed by name, each step beneath `root` again.
     """
     path = where.inside
-    for _ in range(limits.LINKS):
+    for _ in range(limits.LINKS + 1):
         above, _, name = path.rstrip(b"/").rpartition(b"/")
         if name in (b"", b".", b".."):
             raise FileFailure(f"Cannot write {where.named}. It is a folder, not a file.")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.fake_http import Cut, HttpServer, Recorded, Stall, Step, chunk, head, whole
+from tests.support.frozen import FrozenLoop, frozen
 from tests.support.tls_files import BUNDLE, authority
 
 from wirken.domain import request_limits
@@ -120,3 +121,20 @@ async def test_a_post_carries_its_body(site: Site) -> None:
     await fetch(site.wanted(method="POST", body=b"data"), site.trust)
     await fetch(site.wanted(method="DELETE"), site.trust)
     assert [(one.method, one.body) for one in site.server.requests] == [("POST", b"data"), ("DELETE", b"")]
+
+
+def test_a_request_has_so_long_with_its_answer() -> None:
+    async def test(loop: FrozenLoop) -> None:
+        async with HttpServer(lambda _: [Stall()]) as silent:
+
+            async def fails() -> None:
+                here = (ipaddress.ip_address("127.0.0.1"),)
+                wanted = Wanted("GET", "http", "slow.example", silent.port, "/", [], addresses=here)
+                with pytest.raises(FetchFailed, match=f"within {request_limits.REQUEST_TIME:.0f} s"):
+                    await fetch(wanted)
+
+            waiting = loop.create_task(fails())
+            await loop.until(lambda: silent.requests)
+            await loop.over(waiting, request_limits.REQUEST_TIME)
+
+    frozen(test)

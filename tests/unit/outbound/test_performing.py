@@ -369,6 +369,26 @@ async def test_a_search_asks_the_engine_with_its_key() -> None:
     assert (b"X-Subscription-Token", KEY.encode()) in one.headers
 
 
+@pytest.mark.parametrize(
+    ("largest", "beyond"),
+    [
+        ({"query": "x" * request_limits.SEARCH_QUERY}, {"query": "x" * (request_limits.SEARCH_QUERY + 1)}),
+        (
+            {"query": "x", "count": request_limits.SEARCH_RESULTS},
+            {"query": "x", "count": request_limits.SEARCH_RESULTS + 1},
+        ),
+        ({"query": "x", "count": 1}, {"query": "x", "count": 0}),
+    ],
+)
+async def test_a_search_has_a_longest_query_and_a_most_of_results(
+    largest: dict[str, object], beyond: dict[str, object]
+) -> None:
+    assert (
+        await performing(Web(page('{"web": {"results": []}}'))).perform(question("web_search", largest))
+    ).outcome == "ok"
+    assert (await performing(Web()).perform(question("web_search", beyond))).outcome == "invalid"
+
+
 async def test_without_an_engine_a_search_says_so() -> None:
     ran = await performing(Web(), Config()).perform(question("web_search", {"query": "x"}))
     assert ran.outcome == "failed" and "[web_search]" in ran.output

@@ -65,6 +65,16 @@ def test_there_is_no_network_and_no_capability(box: Client) -> None:
     assert "CapEff:\t0000000000000000" in said
 
 
+def test_a_file_has_a_largest_size(box: Client) -> None:
+    """One byte at the end: nothing else of the file takes room."""
+    last = "dd if=/dev/zero of=/workspace/large bs=1 count=1 seek=%d 2>/dev/null"
+    assert box.sh(last % (limits.EXEC_FILE_SIZE - 1)).exit_code == 0
+    (box.workspace / "large").unlink()
+    assert box.sh(last % limits.EXEC_FILE_SIZE).exit_code != 0
+    assert (box.workspace / "large").stat().st_size <= limits.EXEC_FILE_SIZE
+    (box.workspace / "large").unlink()
+
+
 def test_the_environment_is_ours_alone(box: Client) -> None:
     names = {line.partition("=")[0] for line in box.sh("env").output.splitlines()}
     assert names <= {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "PWD", "HOSTNAME", "SHLVL"}

@@ -172,6 +172,17 @@ def test_writing_through_a_link_inside_keeps_the_link(workspace: Path) -> None:
     assert (workspace / "sub/created").read_text() == "made"
 
 
+def test_a_name_leads_through_so_many_links_when_it_is_written_and_no_more(workspace: Path) -> None:
+    (workspace / "link-0").write_text("before")
+    for number in range(1, limits.LINKS + 2):
+        (workspace / f"link-{number}").symlink_to(f"link-{number - 1}")
+    write(workspace, f"link-{limits.LINKS}", "through all of them")
+    assert (workspace / "link-0").read_text() == "through all of them"
+    with pytest.raises(FileFailure, match="too many links"):
+        write(workspace, f"link-{limits.LINKS + 1}", "one too many")
+    assert (workspace / "link-0").read_text() == "through all of them"
+
+
 def test_a_hard_link_to_a_file_outside_is_cut_rather_than_written_through(workspace: Path) -> None:
     os.link(workspace.parent / "secret", workspace / "hard")
     write(workspace, "hard", "mine")

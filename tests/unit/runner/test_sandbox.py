@@ -72,6 +72,15 @@ def test_no_descriptor_leaks_into_the_sandbox(sandbox: Client) -> None:
     assert sandbox.sh("readlink /proc/self/fd/0").output == "/dev/null\n"
 
 
+def test_a_file_has_a_largest_size(sandbox: Client) -> None:
+    """One byte at the end: nothing else of the file takes room."""
+    last = "dd if=/dev/zero of=/workspace/large bs=1 count=1 seek=%d 2>/dev/null"
+    assert sandbox.sh(last % (limits.EXEC_FILE_SIZE - 1)).exit_code == 0
+    (sandbox.workspace / "large").unlink()
+    assert sandbox.sh(last % limits.EXEC_FILE_SIZE).exit_code != 0
+    (sandbox.workspace / "large").unlink()
+
+
 def test_the_root_is_read_only(sandbox: Client) -> None:
     ran = sandbox.sh(
         "touch /x /usr/x /etc/x /dev/x /readonly 2>&1; echo ws > /workspace/f && echo tmp > /tmp/f && cat f /tmp/f"

@@ -209,6 +209,18 @@ def test_a_module_that_starts_too_large_is_ended_by_memory(client: Client, folde
     assert run(client, folder, command("(call $digit (i32.const 1))", pages=1024)).outcome == "ok"
 
 
+def test_tables_and_complaints_have_an_end(client: Client, folder: Path) -> None:
+    table = '(module (table %d funcref) (func (export "_start")))'
+    assert "cannot be used" not in run(client, folder, table % limits.SKILL_TABLE).output
+    assert "cannot be used" in run(client, folder, table % (limits.SKILL_TABLE + 1)).output
+    complain = """(memory.fill (i32.const 64) (i32.const 120) (i32.const %d))
+                  (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const %d))
+                  (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))
+                  (call $exit (i32.const 1))"""
+    for size in (limits.SKILL_SAID, limits.SKILL_SAID + 1):
+        assert run(client, folder, command(complain % (size, size))).output == "x" * limits.SKILL_SAID + "\n"
+
+
 def test_recursion_without_end_overflows_its_own_stack_only(client: Client, folder: Path) -> None:
     deep = f"""(module {IMPORTS} (memory (export "memory") 1)
       (func $deep (param i64 i64 i64 i64) (call $deep (local.get 3) (local.get 2) (local.get 1) (local.get 0)))
