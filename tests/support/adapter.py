@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,10 +16,11 @@ from tests.support.scripted_wings import Wing
 from tests.support.vault_thread import VaultThread
 
 from wirken.config.paths import Paths
-from wirken.ipc import handshake
+from wirken.ipc import handshake, memfd
 from wirken.ipc.calls.channels import AdapterQuestion, ChannelState, Deliver, Delivered
 from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, AnswerAs, ApprovalRow
-from wirken.ipc.frames import Accepted, Asked, Conversing, Inbound, Over, Rejected, Said
+from wirken.ipc.files import Files
+from wirken.ipc.frames import Accepted, Asked, Attached, Conversing, Inbound, Over, Rejected, Said
 from wirken.ipc.link import Emit, Link, unpack
 from wirken.ipc.prompt import lines
 
@@ -53,6 +55,16 @@ class Adapter(Wing):
         assert self.link is not None
         self.link.send(message)
         return message
+
+    def bring(self, message: Inbound, *contents: bytes, names: tuple[str, ...] = ()) -> Inbound:
+        """Send a message with files, named `f1.txt` and on unless `names` says otherwise."""
+        assert self.link is not None
+        called = names or tuple(f"f{number}.txt" for number in range(1, len(contents) + 1))
+        attached = tuple(Attached(name, "text/plain", len(data)) for name, data in zip(called, contents, strict=True))
+        with Files(tuple(map(memfd.sealed, contents))) as files:
+            brought = replace(message, files=attached)
+            self.link.send(brought, files.handles)
+        return brought
 
     async def outcome(self, message: Inbound) -> Rejected | Over:
         """Return what came of a message: its rejection, or the end of its turn."""

@@ -13,13 +13,17 @@ import msgspec
 from wirken.domain.actions import CanonicalCall
 from wirken.domain.conversation import CallProposed, Completed, ModelEvent, TextDelta
 from wirken.domain.errors import WirkenError
+from wirken.domain.inbox import Keeping
 from wirken.ipc import handshake, peer
 from wirken.ipc.calls.egress import EndedEgress, OnRecord, ReachEgress, StopEgress
 from wirken.ipc.calls.outbound import Complete, CompletionEnd, OutboundQuestion, Perform
-from wirken.ipc.calls.runner import Ran, Run, RunnerQuestion, SandboxReport
+from wirken.ipc.calls.runner import Keep, KeptIt, Ran, Run, RunnerQuestion, SandboxReport
+from wirken.ipc.files import Files
 from wirken.ipc.frames import Conversing
 from wirken.ipc.link import Emit, Link
+from wirken.runner import inbox
 
+_keeping = msgspec.json.Decoder(Keeping)
 BUBBLEWRAP = SandboxReport(kind="bubblewrap", limits="watchdog")
 
 
@@ -139,6 +143,7 @@ class ScriptedModel(Wing):
         return CompletionEnd(step.error)
 
 
+Keeps = Callable[["ScriptedRunner", Keeping], Awaitable[None]]
 Runs = Callable[[CanonicalCall, "ScriptedRunner"], Awaitable[Ran]]
 
 
@@ -156,12 +161,31 @@ class ScriptedRunner(Wing):
         self.ran: list[Run] = []
         self.started = asyncio.Event()
         self.cancelled = 0
+        self.kept: list[Keeping] = []
+        """What it was asked to write, tries that failed included; it writes as the real runner does."""
+        self.keeps: Keeps | None = None
+        """Comes before the writing: waits, or raises."""
         self._decoder = msgspec.msgpack.Decoder(RunnerQuestion)
         self._call = msgspec.json.Decoder(CanonicalCall)
 
     @property
     def tools(self) -> list[str]:
         return [self._call.decode(run.call).tool for run in self.ran]
+
+    async def answer_with(self, link: Link, question: bytes, files: Files, emit: Emit) -> msgspec.Struct:
+        asked = self._decoder.decode(question)
+        assert isinstance(asked, Keep)
+        keeping = inbox.checked(asked, frozenset((_keeping.decode(asked.keeping).workspace,)))
+        self.kept.append(keeping)
+        if self.keeps is not None:
+            await self.keeps(self, keeping)
+        [handle] = files.handles
+        Path(keeping.workspace).mkdir(parents=True, exist_ok=True)
+        inbox.keep(keeping, handle, "token")
+        return KeptIt()
+
+    def received_with(self, link: Link, frame: Conversing, files: Files) -> None:
+        raise AssertionError("nobody converses with a runner")
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
         asked = self._decoder.decode(question)

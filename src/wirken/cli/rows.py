@@ -112,6 +112,8 @@ def _message(fact: UserMessageFact) -> Iterator[str]:
         yield from _text("sender", f"{fact.sender} {fact.sender_name}".rstrip())
     if fact.speaker:
         yield from _text("named to the model", fact.speaker)
+    for file in fact.files:
+        yield f"file: {file.path} ({file.media_type or 'type unknown'}, {file.size} bytes) sha256={file.sha256}"
     yield from _text("text", fact.text)
 
 

@@ -17,6 +17,8 @@ from wirken.domain.conversing import NewRequested as NewRequested
 from wirken.domain.conversing import StopRequested as StopRequested
 from wirken.domain.egress import EgressFact
 from wirken.domain.fact import _Fact
+from wirken.domain.inbox import FilesKept as FilesKept
+from wirken.domain.inbox import KeptFile
 from wirken.domain.notices import BudgetAlert as BudgetAlert
 from wirken.domain.notices import ConfigurationRead as ConfigurationRead
 from wirken.domain.notices import Flag as Flag
@@ -85,6 +87,8 @@ class UserMessageFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag=
     """Said where several people converse."""
     speaker: str = ""
     """Who speaks, as `domain.speaking.speaker` words it: there the model reads it before the text, else nothing."""
+    files: tuple[KeptFile, ...] = ()
+    """What came with it. This row is what allows the runner to write them; the turn waits for `files_kept`."""
 
 
 class TurnStarted(_Fact, frozen=True, kw_only=True, tag="turn_started"):
@@ -245,6 +249,7 @@ Fact: TypeAlias = (
     | SystemPromptSet
     | ToolsSet
     | UserMessageFact
+    | FilesKept
     | TurnStarted
     | TurnResumed
     | LlmRequest

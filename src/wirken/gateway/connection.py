@@ -30,6 +30,7 @@ from wirken.gateway.people import People, TurnedAway
 from wirken.gateway.router import RUNNER, Wish
 from wirken.gateway.spoken import Spoken
 from wirken.gateway.wings import Wings
+from wirken.ipc import memfd
 from wirken.ipc.calls.operator import (
     Acknowledged,
     AnswerAs,
@@ -39,6 +40,7 @@ from wirken.ipc.calls.operator import (
     WatchApprovals,
     WebQuestion,
 )
+from wirken.ipc.files import NONE, Files
 from wirken.ipc.frames import Asked, Conversing, Inbound, Rejected
 from wirken.ipc.link import Emit, Link, pack
 
@@ -52,12 +54,13 @@ _channel: Final[msgspec.msgpack.Decoder[ChannelQuestion]] = msgspec.msgpack.Deco
 _web: Final[msgspec.msgpack.Decoder[WebQuestion]] = msgspec.msgpack.Decoder(WebQuestion)
 
 CHANNEL: Final = "channel"
+NO_FILES: Final = "Sorry, I take files only from people whom I may work for. Your words alone are welcome."
 _BROKEN: Final = "Something is wrong here just now. Please try again later."
 
 
 @dataclass(slots=True)
 class WingPeer:
-    """A process that we ask and that asks us nothing: the runner."""
+    """A process that we ask, for files too, and that asks us nothing: the runner."""
 
     wings: Wings
 
@@ -66,6 +69,12 @@ class WingPeer:
 
     def received(self, link: Link, frame: Conversing) -> None:
         raise ProtocolError("This role may not converse.")
+
+    async def answer_with(self, link: Link, question: bytes, files: Files, emit: Emit) -> msgspec.Struct:
+        return await self.answer(link, question, emit)
+
+    def received_with(self, link: Link, frame: Conversing, files: Files) -> None:
+        self.received(link, frame)
 
     def lost(self, link: Link) -> None:
         self.wings.left(link)
@@ -98,8 +107,8 @@ class SurfacePeer:
         return await self.desk.answer(asked, self.asker)
 
     def received(self, link: Link, frame: Conversing) -> None:
-        if not isinstance(frame, Inbound) or self.surface is None:
-            raise ProtocolError("A surface sends messages only.")
+        if not isinstance(frame, Inbound) or self.surface is None or frame.files:
+            raise ProtocolError("A surface sends messages only, and without files.")
         if max(map(len, (frame.platform_id, frame.conversation, frame.agent, frame.runner, frame.workspace))) > _NAME:
             raise ProtocolError("A surface sent a name that is none.")
         _keep(self._taking, self._take(self.surface, frame))
@@ -141,6 +150,13 @@ class ChannelPeer:
     deliveries: Deliveries
     surface: Surface | None = None
     _taking: set[asyncio.Task[None]] = field(default_factory=set)
+    _files: int = 0
+    """Files on their way to disk."""
+    _bytes: int = 0
+    """What they have together."""
+
+    async def answer_with(self, link: Link, question: bytes, files: Files, emit: Emit) -> msgspec.Struct:
+        raise Refused("No question of a channel's brings files.")
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
         asked = _asked(_channel, question)
@@ -164,27 +180,47 @@ class ChannelPeer:
         return Answerer(who, f"{self.channel}:{sender}", self.channel, f"{self.channel}/{conversation}")
 
     def received(self, link: Link, frame: Conversing) -> None:
+        self.received_with(link, frame, NONE)
+
+    def received_with(self, link: Link, frame: Conversing, files: Files) -> None:
         if not isinstance(frame, Inbound) or self.surface is None:
             raise ProtocolError("A channel sends messages only.")
-        if len(self._taking) >= limits.CHANNEL_MESSAGES:
+        if tuple(file.size for file in frame.files) != tuple(map(memfd.size, files.handles)):
+            raise ProtocolError("The channel sent other files than it says.")
+        count, size = len(files), sum(file.size for file in frame.files)
+        if (
+            len(self._taking) >= limits.CHANNEL_MESSAGES
+            or self._files + count > limits.CHANNEL_FILES
+            or self._bytes + size > limits.CHANNEL_FILES_SIZE
+        ):
             raise ProtocolError("The channel sends more at once than can be taken.")
         self.deliveries.channels.heard(self.channel)
-        _keep(self._taking, self._take(self.surface, frame))
+        self._files, self._bytes = self._files + count, self._bytes + size
+
+        def taken(_: asyncio.Task[None]) -> None:
+            files.close()
+            self._files, self._bytes = self._files - count, self._bytes - size
+
+        # Not in the task itself: one that is cancelled before its first step never runs.
+        _keep(self._taking, self._take(self.surface, frame, files)).add_done_callback(taken)
 
     def lost(self, link: Link) -> None:
         self.hub.detach(link)
         if self.hub.adapter(self.channel) is None:
             self.deliveries.channels.lost(self.channel)
 
-    async def _take(self, surface: Surface, message: Inbound) -> None:
+    async def _take(self, surface: Surface, message: Inbound, files: Files) -> None:
         with _telling(surface, message, self.intake):
             met = await self.people.meet(self.channel, message)
             if isinstance(met, TurnedAway):
                 surface.tell(Rejected(message.platform_id, met.said, ""))
                 return
+            if message.files and not met.role.may_use_tools:
+                surface.tell(Rejected(message.platform_id, NO_FILES, ""))
+                return
             heard = _heard(message)
             said = await self.spoken.answer(surface, heard, self._by(met, heard.sender, heard.conversation))
-            surface.tell(said or await self.intake.accept(surface, heard, Wish(), met))
+            surface.tell(said or await self.intake.accept(surface, heard, Wish(), met, files))
 
 
 def _asked(decoder: msgspec.msgpack.Decoder[T], question: bytes) -> T:
@@ -195,11 +231,12 @@ def _asked(decoder: msgspec.msgpack.Decoder[T], question: bytes) -> T:
         raise Refused("This role may not ask that.") from None
 
 
-def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> asyncio.Task[None]:
     """Start work and hold on to it until it is done: the loop itself does not."""
     task = asyncio.get_running_loop().create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
+    return task
 
 
 def _heard(message: Inbound) -> Inbound:

@@ -189,7 +189,7 @@ class Desk:
         session = self.turns.sessions.get(session_id)
         if session.closed:
             return ask.Acknowledged("The session was closed already.")
-        if session.turn is not None or session.waiting:
+        if session.turn is not None or session.waiting or session.bringing.messages:
             raise Refused("A turn runs in this session.", hint="Wait for it, or stop it first.")
         await session.record((Trust.OWNER, SessionClosed(by=OWNER)))
         self.store.forget_session(session_id)

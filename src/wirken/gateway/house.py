@@ -34,6 +34,7 @@ from wirken.gateway.flagging import warnings
 from wirken.gateway.grants import Grants
 from wirken.gateway.homes import homes
 from wirken.gateway.hub import Hub
+from wirken.gateway.inbox import Inbox
 from wirken.gateway.intake import Intake
 from wirken.gateway.log import AuditLog
 from wirken.gateway.operations import Operations
@@ -111,6 +112,7 @@ class House:
             failed=self.failed.set,
             unrecovered=set(self.log.unfinished()),
         )
+        self.inbox = Inbox(self.router, self.wings, sessions, self.turns.start)
         self.intake = Intake(
             log=self.log,
             sessions=self.turns.sessions,
@@ -120,6 +122,7 @@ class House:
             hub=self.hub,
             vault=self.lifeline.vault,
             turns=self.turns,
+            inbox=self.inbox,
         )
         self.deliveries = Deliveries(
             sessions, Channels(self.hub, clock), self.people, lifeline.vault, clock, self.turns.start, self.failed.set
@@ -176,7 +179,8 @@ class House:
             loop.create_task(door.serve(operators, operators=True)),
         ]
         recovering = loop.create_task(self.turns.recover(self.deliveries.start))
-        aside = (recovering, loop.create_task(self.operations.keep_attested()))
+        giving_up = loop.create_task(self.inbox.give_up(tuple(self.turns.unrecovered)))
+        aside = (recovering, giving_up, loop.create_task(self.operations.keep_attested()))
         self.lifeline.ready()
         ends = [
             loop.create_task(self.lifeline.stopping.wait()),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wirken.domain import limits
@@ -13,11 +15,13 @@ from wirken.domain.people import Person, Role
 from wirken.gateway.agent.attest import AsksVault, attest, vouch
 from wirken.gateway.bounds import Bounds
 from wirken.gateway.hub import Hub, Surface
+from wirken.gateway.inbox import Came, Inbox, looked_at
 from wirken.gateway.log import AuditLog
 from wirken.gateway.router import Router, Wish
 from wirken.gateway.seating import Seating
 from wirken.gateway.sessions import Session, SessionIsClosed, Sessions
 from wirken.gateway.turns import Turns
+from wirken.ipc.files import NONE, Files
 from wirken.ipc.frames import Accepted, Inbound, Over
 
 
@@ -41,9 +45,12 @@ class Intake:
     hub: Hub
     vault: AsksVault
     turns: Turns
+    inbox: Inbox
 
-    async def accept(self, surface: Surface, message: Inbound, wish: Wish, speaker: Person) -> Accepted:
-        """Put the message of `speaker` on record and queue its turn; return once its row is on disk.
+    async def accept(
+        self, surface: Surface, message: Inbound, wish: Wish, speaker: Person, files: Files = NONE
+    ) -> Accepted:
+        """Put the message of `speaker` on record and queue its turn; return once its row is on disk, and its files.
 
         A message whose platform id is known gets the stored row again. Raises `Refused`, `UsageError`,
         `RecordFailed`.
@@ -58,14 +65,24 @@ class Intake:
             await self.bounds.message(speaker.principal, surface.channel)
             await self._ready_for_more(session)
         await vouch(self.vault, session)
+        try:
+            with session.bringing.held_up() if files else contextlib.nullcontext():
+                known = await self._taken(session, message, wish, speaker, files)
+        finally:
+            self.turns.start(session)
+        surface.sessions.add(session.id)
+        return Accepted(message.platform_id, session.id, known)
+
+    async def _taken(self, session: Session, message: Inbound, wish: Wish, speaker: Person, files: Files) -> int:
+        """Return the message's row once it is on disk, and its files are settled."""
+        came = await looked_at(message.files, files)
         known = session.seen.get(message.platform_id)
         if known is None:
-            known = await self._record(session, message, wish, speaker)
+            known = await self._record(session, message, wish, speaker, came)
         else:
             await self.log.flushed()
-        surface.sessions.add(session.id)
-        self.turns.start(session)
-        return Accepted(message.platform_id, session.id, known)
+        await self.inbox.keep(session, known, came, files)
+        return known
 
     async def _ready_for_more(self, session: Session) -> None:
         """Attest what is not yet, and return if the session takes a message now. Raises `Refused`, `Unavailable`."""
@@ -75,11 +92,13 @@ class Intake:
             raise SessionIsClosed("This session was closed.")
         if self.turns.closing:
             raise Refused("Wirken is stopping.", hint="Say it again when it runs.")
-        if len(session.waiting) >= limits.TURN_QUEUE:
+        if len(session.waiting) + len(session.bringing.messages) >= limits.TURN_QUEUE:
             raise TooMuch(f"{limits.TURN_QUEUE} messages wait in this conversation already.")
 
-    async def _record(self, session: Session, message: Inbound, wish: Wish, speaker: Person) -> int:
-        done = session.begin(*self.seating.said(session, message, wish, speaker), unfinished=True)
+    async def _record(
+        self, session: Session, message: Inbound, wish: Wish, speaker: Person, came: Sequence[Came]
+    ) -> int:
+        done = session.begin(*self.seating.said(session, message, wish, speaker, came), unfinished=True)
         seq = session.seen[message.platform_id]
         self.turns.wish(session, seq, wish)
         await asyncio.shield(done)
@@ -107,10 +126,12 @@ def is_stop(text: str) -> bool:
 
 def check(message: Inbound) -> None:
     """Return if a message can be taken at all. Raises `UsageError`, `TooMuch`."""
-    if not message.text.strip():
+    if not message.text.strip() and not message.files:
         raise UsageError("The message is empty.")
     if len(message.text.encode("utf-8", "surrogatepass")) > limits.MESSAGE:
         raise TooMuch(f"The message is longer than {limits.MESSAGE} bytes.")
+    if sum(file.size for file in message.files) > limits.INBOX_MESSAGE:
+        raise TooMuch(f"The files of the message have more than {limits.INBOX_MESSAGE // 2**20} MiB together.")
     if not 0 < len(message.platform_id) <= limits.PLATFORM_ID or not message.platform_id.isprintable():
         raise UsageError("The message has no usable id.")
     if len(message.sender) > limits.SENDER_ID or len(message.sender_name) > limits.SENDER_NAME:

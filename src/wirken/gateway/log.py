@@ -20,12 +20,13 @@ from wirken.domain import limits
 from wirken.domain.actions import CanonicalCall
 from wirken.domain.clock import Clock
 from wirken.domain.errors import WirkenError
-from wirken.domain.events import Fact, ToolPermitted, Trust
+from wirken.domain.events import Fact, ToolPermitted, Trust, UserMessageFact
 from wirken.domain.ids import CallId, SessionId
+from wirken.domain.inbox import keepings
 from wirken.gateway import past
-from wirken.record.canonical import Row, encode
+from wirken.record.canonical import Row, decode, encode
 from wirken.record.chain import Head
-from wirken.record.permit import Permit
+from wirken.record.permit import FilePermit, Permit
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS session_events (
@@ -179,6 +180,13 @@ class AuditLog:
         """Record that `call` may run and, once that is on disk, return the permit to run it."""
         stored = await self.append(call.session, (Trust.GATEWAY, fact))
         return Permit(call.session, stored[-1].row.seq, CallId(fact.call_id), call, fact.call_sha256)
+
+    async def file_permits(self, session: SessionId, seq: int, workspace: str) -> tuple[FilePermit, ...]:
+        """Return the permits to write what the message at row `seq` brought, as that row says on disk."""
+        await self.flushed()
+        fact = decode(past.payload(self._reader, session, seq)).fact
+        files = fact.files if isinstance(fact, UserMessageFact) else ()
+        return tuple(FilePermit(seq, keeping) for keeping in keepings(session, workspace, files))
 
     def _chained(self, session: SessionId, entries: tuple[tuple[Trust, Fact], ...]) -> tuple[list[Stored], Head]:
         head = self.head(session)

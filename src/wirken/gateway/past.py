@@ -39,6 +39,15 @@ def payloads(db: apsw.Connection, session: SessionId) -> Iterator[bytes]:
         yield payload
 
 
+def payload(db: apsw.Connection, session: SessionId, seq: int) -> bytes:
+    """Return one payload. Raises `RecordTampered` where there is none."""
+    query = "SELECT payload FROM session_events WHERE session_id = ? AND seq = ?"
+    found = db.execute(query, (session, seq)).fetchone()
+    if found is None or not isinstance(found[0], bytes):
+        raise RecordTampered(f"The record of this session is damaged at row {seq}.")
+    return found[0]
+
+
 def links(db: apsw.Connection, session: SessionId, since: int) -> list[LinkHashes]:
     """Return the hashes of a session's rows from row `since` on."""
     query = "SELECT seq, leaf_hash, hash FROM session_events WHERE session_id = ? AND seq >= ? ORDER BY seq"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from wirken.domain.errors import Refused
@@ -12,6 +12,7 @@ from wirken.domain.speaking import speaker as named
 from wirken.domain.text import clean
 from wirken.gateway.agent.assemble import system_prompt, tools_offered
 from wirken.gateway.agent.seat import Seat
+from wirken.gateway.inbox import Came, recorded
 from wirken.gateway.people import People
 from wirken.gateway.router import Router, Wish
 from wirken.gateway.sessions import Session
@@ -35,8 +36,10 @@ class Seating:
     runner_known: Callable[[], Awaitable[None]]
     """Waits, once, until it is known whether commands can be run here."""
 
-    def said(self, session: Session, message: Inbound, wish: Wish, speaker: Person) -> Entries:
-        """Return the rows of a message: its own, and before it those that the session needs first."""
+    def said(
+        self, session: Session, message: Inbound, wish: Wish, speaker: Person, came: Sequence[Came] = ()
+    ) -> Entries:
+        """Return the rows of a message: its own, with what came with it, and before it those that the session needs."""
         entries: Entries = []
         if not session.opened:
             opened = SessionOpened(
@@ -58,6 +61,7 @@ class Seating:
             sender=clean(message.sender),
             sender_name=clean(message.sender_name),
             platform_id=message.platform_id,
+            files=recorded(session.id, session.log.head(session.id).seq + 1 + len(entries), came),
         )
         return [*entries, (Trust.OWNER if speaker.role is Role.OWNER else Trust.USER, fact)]
 

@@ -17,6 +17,7 @@ from wirken.domain.events import (
     DeliveryConfirmed,
     DeliveryFailed,
     Fact,
+    FilesKept,
     InjectionFlag,
     LlmRequest,
     LlmResponse,
@@ -38,6 +39,7 @@ from wirken.domain.events import (
 )
 from wirken.domain.ids import OWNER, AgentId, ChannelId, PrincipalId, SessionId, parse_session
 from wirken.domain.people import has_senders
+from wirken.gateway.bringing import Bringing
 from wirken.gateway.flagging import noticed
 from wirken.gateway.log import AuditLog, Stored
 from wirken.gateway.outbox import Outbox
@@ -101,6 +103,7 @@ class Session:
     """Rows of user messages whose turn has not started."""
     heard: dict[int, UserMessageFact] = field(default_factory=dict)
     """Those messages, by row."""
+    bringing: Bringing = field(default_factory=Bringing)
     flags: deque[InjectionFlag] = field(default_factory=lambda: deque(maxlen=limits.FLAGS))
     """What was flagged last of what the model was given to read."""
     turn: OpenTurn | None = None
@@ -146,7 +149,7 @@ class Session:
                 self._stand(fact)
             case SystemPromptSet() | ToolsSet() | InjectionFlag():
                 self._given(fact)
-            case UserMessageFact() | StopRequested() | NewRequested():
+            case UserMessageFact() | FilesKept() | StopRequested() | NewRequested():
                 self._hear(seq, fact)
             case TurnStarted(message_seq=message_seq):
                 with contextlib.suppress(ValueError):  # rows that were tampered with may start what nobody said
@@ -173,13 +176,14 @@ class Session:
         """The agent has to vouch for this row, though no turn may ever follow it."""
         self.owed, self.unattested = seq, True
 
-    def _hear(self, seq: int, fact: UserMessageFact | StopRequested | NewRequested) -> None:
-        self.seen[fact.platform_id] = seq
+    def _hear(self, seq: int, fact: UserMessageFact | FilesKept | StopRequested | NewRequested) -> None:
+        if not isinstance(fact, FilesKept):
+            self.seen[fact.platform_id] = seq
         if isinstance(fact, NewRequested):
             self._owe(seq)
-        if isinstance(fact, UserMessageFact):
-            self.waiting.append(seq)
-            self.heard[seq] = fact
+        if isinstance(fact, UserMessageFact | FilesKept) and (ready := self.bringing.follow(seq, fact)) is not None:
+            self.waiting = deque(sorted((*self.waiting, ready[0])))
+            self.heard[ready[0]] = ready[1]
 
     def _given(self, fact: SystemPromptSet | ToolsSet | InjectionFlag) -> None:
         """Follow what the model is given, and what is suspicious in it."""
@@ -202,6 +206,11 @@ class Session:
     def idle(self) -> bool:
         """Nothing waits, runs or is left to attest."""
         return self.turn is None and not self.waiting and not self.unattested
+
+    @property
+    def disused(self) -> bool:
+        """Nothing of it is lost when it is dropped from memory."""
+        return self.idle and self.task is None and self.bringing.idle and not self.outbox.waiting
 
 
 def _follow(turn: OpenTurn, fact: Fact) -> None:
@@ -269,6 +278,5 @@ class Sessions:
         One with something to deliver stays: whoever looks for that looks here.
         """
         surplus = len(self._loaded) - keep
-        done = [s.id for s in self._loaded.values() if s.idle and s.task is None and not s.outbox.waiting]
-        for session_id in done[: max(surplus, 0)]:
+        for session_id in [s.id for s in self._loaded.values() if s.disused][: max(surplus, 0)]:
             del self._loaded[session_id]

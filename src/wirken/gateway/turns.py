@@ -57,7 +57,9 @@ class Turns:
 
     def start(self, session: Session) -> None:
         """Run the turns that wait in a session, unless they run already."""
-        if session.idle or self._closing.is_set() or session.id in self._drains or session.id in self.unrecovered:
+        if session.idle or session.bringing.held or self._closing.is_set():
+            return
+        if session.id in self._drains or session.id in self.unrecovered:
             return
         drain = asyncio.get_running_loop().create_task(self._drain(session))
         self._drains[session.id] = drain
@@ -70,7 +72,7 @@ class Turns:
 
     async def _drain(self, session: Session) -> None:
         """Run the session's turns one after another, each after the one before is attested."""
-        while not session.idle and not self._closing.is_set():
+        while not session.idle and not session.bringing.held and not self._closing.is_set():
             try:
                 if session.turn is None and session.unattested:
                     await self._until_attested(session)

@@ -96,4 +96,6 @@ def title_of(payload: bytes | None) -> str:
         fact = decode(payload).fact
     except Unreadable:
         return ""
-    return " ".join(fact.text.split())[:80] if isinstance(fact, UserMessageFact) else ""
+    if not isinstance(fact, UserMessageFact):
+        return ""
+    return " ".join((fact.text or " ".join(file.name for file in fact.files)).split())[:80]

@@ -16,12 +16,14 @@ from wirken.domain.events import (
     AssistantToolCalls,
     Compaction,
     Fact,
+    FilesKept,
     SystemPromptSet,
     ToolResultFact,
     ToolsSet,
     TurnStarted,
     UserMessageFact,
 )
+from wirken.domain.inbox import MissingFile, told
 from wirken.domain.speaking import spoken
 from wirken.record.canonical import canonical_json
 
@@ -44,6 +46,8 @@ class Conversation:
     _tools: bytes = b"[]"
     _messages: list[_Said] = field(default_factory=list)
     _waiting: dict[int, bytes] = field(default_factory=dict)
+    _bringing: dict[int, UserMessageFact] = field(default_factory=dict)
+    """Messages whose files are not all in the workspace yet."""
     _size: int = 0
 
     def apply(self, seq: int, fact: Fact) -> None:
@@ -53,8 +57,8 @@ class Conversation:
                 self._system = canonical_json(SystemMessage(text))
             case ToolsSet(tools=tools):
                 self._tools = canonical_json(tools)
-            case UserMessageFact(text=text, speaker=speaker):
-                self._waiting[seq] = canonical_json(UserMessage(spoken(speaker, text) if speaker else text))
+            case UserMessageFact() | FilesKept():
+                self._hear(seq, fact)
             case TurnStarted(message_seq=message_seq):
                 said = self._waiting.pop(message_seq, None)
                 if said is not None:
@@ -70,6 +74,14 @@ class Conversation:
                 self._size = sum(len(said.raw) for said in self._messages)
             case _:
                 pass
+
+    def _hear(self, seq: int, fact: UserMessageFact | FilesKept) -> None:
+        if isinstance(fact, UserMessageFact):
+            if fact.files:
+                self._bringing[seq] = fact
+            self._waiting[seq] = _worded(fact, ())
+        elif (said := self._bringing.pop(fact.message_seq, None)) is not None:
+            self._waiting[fact.message_seq] = _worded(said, fact.missing)
 
     def messages_json(self) -> bytes:
         """Return the JSON array of messages, system prompt first: the bytes that are hashed and sent."""
@@ -115,6 +127,11 @@ class Conversation:
     def _add(self, seq: int, raw: bytes, *, opens_turn: bool = False) -> None:
         self._messages.append(_Said(seq, opens_turn, raw))
         self._size += len(raw)
+
+
+def _worded(fact: UserMessageFact, missing: tuple[MissingFile, ...]) -> bytes:
+    text = spoken(fact.speaker, fact.text) if fact.speaker else fact.text
+    return canonical_json(UserMessage(told(text, fact.files, missing) if fact.files else text))
 
 
 def sha256_hex(raw: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import final
 
 from wirken.domain.actions import CanonicalCall
 from wirken.domain.ids import CallId, SessionId
+from wirken.domain.inbox import Keeping
 
 
 @final
@@ -22,3 +23,15 @@ class Permit:
     call_id: CallId
     call: CanonicalCall
     call_sha256: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FilePermit:
+    """One file that came may be written: the message at row `seq` of `keeping.session` is on disk and names it.
+
+    `FilePermit(` may stand in gateway/log.py only, as `Permit(`.
+    """
+
+    seq: int
+    keeping: Keeping

@@ -17,6 +17,7 @@ from wirken.domain.events import (
     AssistantToolCalls,
     Attestation,
     Fact,
+    FilesKept,
     LlmRequest,
     PermissionApproved,
     PermissionDenied,
@@ -27,6 +28,8 @@ from wirken.domain.events import (
     TurnStarted,
     UserMessageFact,
 )
+from wirken.domain.ids import SessionId
+from wirken.domain.inbox import is_path_of
 from wirken.record.canonical import canonical_json
 from wirken.record.conversation import Conversation, sha256_hex
 from wirken.record.delivered import Deliverable
@@ -60,6 +63,8 @@ class Replay:
     _delivered: Deliverable = field(default_factory=Deliverable)
     _approved: set[str] = field(default_factory=set)
     """Leases that a person gave and no permit has used."""
+    _bringing: set[int] = field(default_factory=set)
+    """Messages whose files are not settled, by row."""
     _speakers: dict[int, str] = field(default_factory=dict)
     """Who said each message that waits, by row."""
     _speaker: str | None = None
@@ -85,10 +90,10 @@ class Replay:
             case TurnStarted(message_seq=message_seq):
                 yield from self.ended()
                 self._unattested, self._speaker = -1, self._speakers.pop(message_seq, None)
-            case UserMessageFact(principal=principal):
-                if fact.speaker and not f"{fact.speaker}, ".startswith(f"{principal}, {fact.role}, "):
-                    yield "a message that the model was told somebody else had said"
-                self._speakers[seq] = principal
+                if message_seq in self._bringing:
+                    yield "a turn that began before the files of its message were there"
+            case UserMessageFact() | FilesKept():
+                yield from self._message(seq, fact)
             case ToolsSet(tools=tools):
                 self._toolless = not tools
             case TurnEnded():
@@ -105,6 +110,20 @@ class Replay:
         """Yield what is wrong when the session, or a turn after which another starts, ends here."""
         if self._unattested >= 0:
             yield f"the turn that ended at row {self._unattested} has no attestation"
+
+    def _message(self, seq: int, fact: UserMessageFact | FilesKept) -> Iterator[str]:
+        if isinstance(fact, FilesKept):
+            if fact.message_seq not in self._bringing and not self.blind:
+                yield "files of a message that brought none, or a second time"
+            self._bringing.discard(fact.message_seq)
+            return
+        self._speakers[seq] = fact.principal
+        if fact.speaker and not f"{fact.speaker}, ".startswith(f"{fact.principal}, {fact.role}, "):
+            yield "a message that the model was told somebody else had said"
+        if fact.files:
+            self._bringing.add(seq)
+        if not all(is_path_of(SessionId(self.session), file.path) for file in fact.files):
+            yield "a file of a message that was put where no file of this conversation belongs"
 
     def _request(self, fact: LlmRequest) -> Iterator[str]:
         if self.blind:

@@ -15,8 +15,8 @@ from wirken.domain.actions import CanonicalCall, Module, Place
 from wirken.domain.errors import Refused, SandboxUnavailable
 from wirken.domain.events import Outcome
 from wirken.ipc import permitted
-from wirken.ipc.calls.runner import Ran, Run, SandboxReport, WirePermit
-from wirken.runner import files, outside
+from wirken.ipc.calls.runner import Keep, KeptIt, Ran, Run, SandboxReport, WirePermit
+from wirken.runner import files, inbox, outside
 from wirken.runner.arguments import (
     Arguments,
     BadArguments,
@@ -29,6 +29,7 @@ from wirken.runner.arguments import (
 from wirken.runner.files import Answer
 from wirken.runner.locate import FileFailure, Located, locate
 from wirken.runner.sandbox import Bounds, Command, EndedBy, Finished, Sandbox
+from wirken.runner.uninterrupted import uninterrupted
 from wirken.runner.wasm import Skills, checked
 
 HERE: Final = "runner"
@@ -101,6 +102,13 @@ class Tools:
         except FileFailure as error:
             ran = Ran(outcome=error.outcome, output=str(error), place=HERE)
         return msgspec.structs.replace(ran, duration_ms=int((loop.time() - started) * 1000))
+
+    async def keep(self, question: Keep, handle: int) -> KeptIt:
+        """Write a file that came with a message. Raises `Refused`, `NotKept`, `FileFailure`."""
+        keeping = inbox.checked(question, self._ground.workspaces)
+        # The descriptor is there until this returns, so it returns when the thread is done with it.
+        await uninterrupted(asyncio.to_thread(inbox.keep, keeping, handle, self._token()))
+        return KeptIt()
 
     def _checked(self, question: Run) -> CanonicalCall:
         call = permitted.checked(question.permit, question.call)

@@ -48,7 +48,7 @@ def test_a_fact_holds_no_float_no_mapping_and_nothing_untyped(fact: type[msgspec
 
 
 LATER = {
-    "user_message": ["role", "group", "speaker"],
+    "user_message": ["role", "group", "speaker", "files"],
     "approval_requested": ["message_seq", "put_to", "held_until"],
     "grant_revoked": ["only_in"],
     "llm_response": ["cached_tokens", "cost"],

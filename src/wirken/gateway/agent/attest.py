@@ -53,7 +53,8 @@ async def _attest(vault: AsksVault, session: Session) -> None:
 
 def _unfinished(session: Session, attested: int) -> bool:
     """Is there work left that a restart must take up, once the rows up to `attested` are attested?"""
-    return bool(session.waiting or session.turn or session.outbox.waiting) or session.owed > attested
+    work = session.waiting or session.turn or session.bringing.messages or session.outbox.waiting
+    return bool(work) or session.owed > attested
 
 
 async def _sign(

@@ -61,4 +61,18 @@ class SandboxReport(msgspec.Struct, frozen=True, kw_only=True):
     """How much one command may use, in words, where that is less than by default."""
 
 
-RunnerQuestion: TypeAlias = Run | SandboxStatus
+class Keep(msgspec.Struct, frozen=True, tag="keep"):
+    """Write the one file that comes with this, as the message's row says; done already, it is no failure.
+
+    The permit is that row: `keeping` is a `domain.inbox.Keeping` in canonical form, and the permit's hash is of it.
+    """
+
+    permit: WirePermit
+    keeping: bytes
+
+
+class KeptIt(msgspec.Struct, frozen=True):
+    """The file lies in its place, on disk."""
+
+
+RunnerQuestion: TypeAlias = Run | SandboxStatus | Keep
