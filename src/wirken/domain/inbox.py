@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from wirken.domain import limits
+from wirken.domain import file_limits, limits
 from wirken.domain.fact import _Fact
 from wirken.domain.ids import BadIdentifier, SessionId, parse_session
 from wirken.domain.steering import REPOSITORY, STEERING_FILES, STEERING_FOLDERS
@@ -91,8 +91,8 @@ def keepings(session: SessionId, workspace: str, files: Sequence[KeptFile]) -> t
 def kept_name(name: str) -> str:
     """Return what a sender calls a file as a name that harms nobody; the same for what it returned.
 
-    The last part of a path, visible, not hidden, at most limits.INBOX_NAME bytes, no name of a device or of a file that
-    steers tools. `file` where nothing is left.
+    The last part of a path, visible, not hidden, at most file_limits.INBOX_NAME bytes, no name of a device or of a file
+    that steers tools. `file` where nothing is left.
     """
     base = unicodedata.normalize("NFC", re.split(r"[/\\]", name[-limits.PATH :])[-1])
     plain = "".join(one if _harmless(one) else "_" for one in base)
@@ -151,11 +151,11 @@ def _harmless(character: str) -> bool:
 
 def _fitting(name: str) -> str:
     """Return a name cut to its limit; a short ending stays."""
-    if len(name.encode()) <= limits.INBOX_NAME:
+    if len(name.encode()) <= file_limits.INBOX_NAME:
         return name
     stem, dot, last = name.rpartition(".")
     ending = dot + last if stem and _ENDING.fullmatch(dot + last) else ""
-    kept, _ = clip(stem if ending else name, limits.INBOX_NAME - len(ending))
+    kept, _ = clip(stem if ending else name, file_limits.INBOX_NAME - len(ending))
     return kept.rstrip(_EDGES) + ending
 
 

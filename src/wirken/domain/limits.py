@@ -104,8 +104,6 @@ REASONS: Final = 20  # sentences of a question that say why it is asked; the cal
 # --- people -----------------------------------------------------------------------------------------
 SENDER_REFUSED_EVERY: Final = 3600.0  # seconds between two refusals that one unknown sender is told
 SPEAKER_NAME: Final = 40  # characters of a platform's name for somebody that a model reads; long ones are made up
-CHANNEL_FILES: Final = 64  # files of one adapter on their way to disk at once; each is an open descriptor
-CHANNEL_FILES_SIZE: Final = 512 * 2**20  # bytes of them; four messages of the largest
 CHANNEL_MESSAGES: Final = 256  # messages of one adapter on their way to disk at once; a link with more is dropped
 SENDERS_REFUSED: Final = 30  # refusals told on one channel in that time; a crowd of accounts gets silence
 SENDERS_PENDING: Final = 200  # unknown senders listed; a longer list would not be read, the oldest gives way
@@ -197,12 +195,6 @@ PATH: Final = 4096  # bytes of a path, as PATH_MAX
 FILE_SCAN: Final = 64 * 2**20  # bytes read_file searches for the first line asked for
 LINKS: Final = 8  # links one name may lead through when written; longer chains are loops
 LISTING_SCAN: Final = 200_000  # entries of one folder that list_files looks at; 0.3 s, and one may grow meanwhile
-INBOX_NAME: Final = 120  # bytes of a kept file's name; with its number it fits the 143 of encrypted folders
-INBOX_MESSAGE: Final = 128 * 2**20  # bytes of all files of one message; two of the largest
-INBOX_FILES: Final = 2000  # files kept for one conversation; more are looked through by nobody
-INBOX_SIZE: Final = 2 * 2**30  # bytes of them; a disk must not fill up by what others send
-INBOX_TIME: Final = 60.0  # seconds a file has to be written, restarts of the runner included
-INBOX_AGAIN: Final = 600.0  # seconds after a start for platforms to send once more what a crash left unwritten
 RESOLVE_RETRIES: Final = 64  # times a path is resolved again when a rename races with it (openat2(2), EAGAIN)
 
 # --- credentials ------------------------------------------------------------------------------------

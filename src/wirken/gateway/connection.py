@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from wirken.domain import limits
+from wirken.domain import file_limits, limits
 from wirken.domain.errors import ProtocolError, Refused, WirkenError
 from wirken.domain.ids import TERMINAL, WEBCHAT, BadIdentifier, ChannelId, RoleName
 from wirken.domain.people import THE_OWNER, Person, has_senders, platform
@@ -190,8 +190,8 @@ class ChannelPeer:
         count, size = len(files), sum(file.size for file in frame.files)
         if (
             len(self._taking) >= limits.CHANNEL_MESSAGES
-            or self._files + count > limits.CHANNEL_FILES
-            or self._bytes + size > limits.CHANNEL_FILES_SIZE
+            or self._files + count > file_limits.CHANNEL_FILES
+            or self._bytes + size > file_limits.CHANNEL_FILES_SIZE
         ):
             raise ProtocolError("The channel sends more at once than can be taken.")
         self.deliveries.channels.heard(self.channel)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from wirken.domain import limits
+from wirken.domain import file_limits, limits
 from wirken.domain.errors import Unavailable, WirkenError
 from wirken.domain.events import FilesKept, Trust
 from wirken.domain.ids import SessionId
@@ -69,7 +69,7 @@ class Inbox:
 
     async def give_up(self, names: Iterable[SessionId]) -> None:
         """Wait for platforms to send again what was left unwritten in these sessions, then go on without it."""
-        await asyncio.sleep(limits.INBOX_AGAIN)
+        await asyncio.sleep(file_limits.INBOX_AGAIN)
         for name in names:
             try:
                 session = self.sessions.get(name)
@@ -101,7 +101,7 @@ class Inbox:
         question = Keep(WirePermit(keeping.session, permit.seq, keeping.digest()), keeping.canonical())
         pause = limits.RESTART_FIRST
         try:
-            async with asyncio.timeout(limits.INBOX_TIME):
+            async with asyncio.timeout(file_limits.INBOX_TIME):
                 while True:
                     try:
                         link = await self.wings.get(RUNNER)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wirken.domain import limits
+from wirken.domain import file_limits, limits
 from wirken.domain.errors import Refused, UsageError
 from wirken.domain.events import StopRequested, Trust
 from wirken.domain.ids import conversation_id, session_id
@@ -130,8 +130,8 @@ def check(message: Inbound) -> None:
         raise UsageError("The message is empty.")
     if len(message.text.encode("utf-8", "surrogatepass")) > limits.MESSAGE:
         raise TooMuch(f"The message is longer than {limits.MESSAGE} bytes.")
-    if sum(file.size for file in message.files) > limits.INBOX_MESSAGE:
-        raise TooMuch(f"The files of the message have more than {limits.INBOX_MESSAGE // 2**20} MiB together.")
+    if sum(file.size for file in message.files) > file_limits.INBOX_MESSAGE:
+        raise TooMuch(f"The files of the message have more than {file_limits.INBOX_MESSAGE // 2**20} MiB together.")
     if not 0 < len(message.platform_id) <= limits.PLATFORM_ID or not message.platform_id.isprintable():
         raise UsageError("The message has no usable id.")
     if len(message.sender) > limits.SENDER_ID or len(message.sender_name) > limits.SENDER_NAME:

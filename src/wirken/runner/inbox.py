@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from wirken.domain import limits
+from wirken.domain import file_limits
 from wirken.domain.errors import Refused, WirkenError
 from wirken.domain.inbox import Keeping, is_path_of
 from wirken.domain.steering import steers
@@ -116,10 +116,10 @@ def _has_room(parent: int, size: int) -> None:
         for entry in entries:
             count += 1
             total += entry.stat(follow_symlinks=False).st_size
-            if count >= limits.INBOX_FILES:
-                raise NotKept(f"{limits.INBOX_FILES} files of this conversation are kept already; remove some.")
-    if total + size > limits.INBOX_SIZE:
-        raise NotKept(f"Files of this conversation take {total} bytes; {limits.INBOX_SIZE} are kept. Remove some.")
+            if count >= file_limits.INBOX_FILES:
+                raise NotKept(f"{file_limits.INBOX_FILES} files of this conversation are kept already; remove some.")
+    if total + size > file_limits.INBOX_SIZE:
+        raise NotKept(f"Files of this conversation take {total} bytes; {file_limits.INBOX_SIZE} are kept. Remove some.")
 
 
 def _write(parent: int, name: str, source: int, keeping: Keeping, between: str) -> None:

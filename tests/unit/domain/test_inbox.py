@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.values import texts
 
-from wirken.domain import limits
+from wirken.domain import file_limits
 from wirken.domain.ids import SessionId
 from wirken.domain.inbox import (
     Keeping,
@@ -65,7 +65,7 @@ def test_a_name_is_cleaned_and_never_a_reason_to_lose_the_file(name: str) -> Non
 
 
 def test_a_long_name_is_cut_between_characters_and_keeps_a_short_ending() -> None:
-    most = limits.INBOX_NAME
+    most = file_limits.INBOX_NAME
     assert kept_name("a" * most) == "a" * most
     assert kept_name("a" * (most + 1)) == "a" * most
     assert kept_name("a" * 500 + ".pdf") == "a" * (most - 4) + ".pdf"
@@ -78,7 +78,7 @@ def test_whatever_it_is_called_the_name_is_harmless_and_stays_what_it_is(name: s
     kept = kept_name(name)
     assert kept and shown(kept) == kept and not kept.startswith((".", "-", "~"))
     assert not set(kept) & set("/\\\0\n $`'\"*?;|&<>()[]{}!")
-    assert 0 < len(kept.encode()) <= limits.INBOX_NAME
+    assert 0 < len(kept.encode()) <= file_limits.INBOX_NAME
     assert kept.casefold() not in STEERING_FILES | STEERING_FOLDERS
     assert kept_name(kept) == kept
     path = path_of(SESSION, 12, 3, name)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
-from wirken.domain import adapter_limits, channel_limits, limits, outside_limits, relay_limits, request_limits
+from wirken.domain import limits
 
-MODULES = (adapter_limits, channel_limits, limits, outside_limits, relay_limits, request_limits)
+MODULES = tuple(
+    importlib.import_module(f"wirken.domain.{path.stem}")
+    for path in sorted(Path(str(limits.__file__)).parent.glob("*limits.py"))
+)
 SOURCE = "".join(Path(str(module.__file__)).read_text() for module in MODULES)
 NUMBERS = {
     name: value for name, value in (item for module in MODULES for item in vars(module).items()) if name.isupper()

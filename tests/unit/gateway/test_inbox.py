@@ -16,7 +16,7 @@ from tests.support.gateway_bench import PATIENCE, Bench, bench, facts
 from tests.support.linked import until
 from tests.support.scripted_wings import ScriptedRunner, says
 
-from wirken.domain import limits
+from wirken.domain import file_limits, limits
 from wirken.domain.errors import Refused
 from wirken.domain.events import Fact, FilesKept, TurnEnded, TurnStarted, UserMessageFact
 from wirken.domain.ids import AgentId, SessionId
@@ -190,7 +190,7 @@ async def test_a_runner_that_dies_meanwhile_is_asked_again(tmp_path: Path) -> No
 async def test_a_runner_that_stays_away_costs_the_file_and_not_the_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "INBOX_TIME", 0.2)
+    monkeypatch.setattr(file_limits, "INBOX_TIME", 0.2)
     async with bench(tmp_path) as at, adapter(at) as telegram:
         await allow(at)
         await at.runner.stop()
@@ -242,7 +242,7 @@ async def test_what_never_comes_again_is_given_up_and_the_message_has_its_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await left_unwritten(tmp_path)
-    monkeypatch.setattr(limits, "INBOX_AGAIN", 0.1)
+    monkeypatch.setattr(file_limits, "INBOX_AGAIN", 0.1)
     async with bench(tmp_path) as at:
         await until(lambda: bool(of(at, TurnEnded)), PATIENCE)
         [kept] = of(at, FilesKept)
@@ -273,7 +273,7 @@ async def test_files_of_somebody_unknown_go_nowhere(tmp_path: Path) -> None:
 
 
 async def test_files_of_one_message_have_a_limit_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "INBOX_MESSAGE", 10)
+    monkeypatch.setattr(file_limits, "INBOX_MESSAGE", 10)
     async with bench(tmp_path) as at, adapter(at) as telegram:
         await allow(at)
         assert isinstance(await telegram.outcome(telegram.bring(telegram.message("7", "x"), b"12345", b"67890")), Over)
@@ -358,7 +358,7 @@ async def test_an_adapter_with_too_many_files_on_their_way_loses_its_link(
     async def hang(runner: ScriptedRunner, keeping: Keeping) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(limits, name, most)
+    monkeypatch.setattr(file_limits, name, most)
     async with bench(tmp_path) as at, adapter(at) as telegram:
         await allow(at)
         at.runner.keeps = hang
@@ -389,8 +389,8 @@ async def test_the_page_and_a_terminal_send_no_files(tmp_path: Path) -> None:
 
 
 def test_what_a_channel_may_have_on_its_way_fits_what_one_message_may_bring() -> None:
-    assert limits.CHANNEL_FILES >= limits.LINK_FILES
-    assert limits.CHANNEL_FILES_SIZE >= limits.INBOX_MESSAGE >= limits.SHARED_FILE
+    assert file_limits.CHANNEL_FILES >= limits.LINK_FILES
+    assert file_limits.CHANNEL_FILES_SIZE >= file_limits.INBOX_MESSAGE >= limits.SHARED_FILE
     assert ChannelPeer.__dataclass_fields__["_files"].default == 0
 
 

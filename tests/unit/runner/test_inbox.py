@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from wirken.domain import limits
+from wirken.domain import file_limits
 from wirken.domain.errors import Refused, WirkenError
 from wirken.domain.ids import SessionId
 from wirken.domain.inbox import Keeping, path_of
@@ -146,10 +146,10 @@ def test_only_the_bytes_on_record_are_written(tmp_path: Path) -> None:
 def test_a_folder_takes_so_many_files_and_no_more(tmp_path: Path) -> None:
     folder = tmp_path / "inbox/telegram-d7"
     folder.mkdir(parents=True)
-    for number in range(limits.INBOX_FILES - 1):
+    for number in range(file_limits.INBOX_FILES - 1):
         (folder / f"{number}").touch()
     keep(keeping(tmp_path, b"last", "last"), b"last")
-    with pytest.raises(NotKept, match=f"{limits.INBOX_FILES} files"):
+    with pytest.raises(NotKept, match=f"{file_limits.INBOX_FILES} files"):
         keep(keeping(tmp_path, b"more", "more"), b"more")
     keep(keeping(tmp_path, b"last", "last"), b"last")  # it stands there already
 
@@ -158,7 +158,7 @@ def test_a_folder_takes_so_many_bytes_and_no_more(tmp_path: Path) -> None:
     folder = tmp_path / "inbox/telegram-d7"
     folder.mkdir(parents=True)
     with (folder / "sparse").open("wb") as large:
-        large.truncate(limits.INBOX_SIZE - 4)
+        large.truncate(file_limits.INBOX_SIZE - 4)
     keep(keeping(tmp_path, b"four", "fits"), b"four")
     with pytest.raises(NotKept, match="Remove some"):
         keep(keeping(tmp_path, b"1", "more"), b"1")
