@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from wirken.confine.process import CONNECT
-from wirken.confine.roles import ROLES, START_ORDER, Role
+from wirken.confine.roles import CHANNELS, ROLES, START_ORDER, Role, relay_socket
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "confinement.md"
 BEGIN: Final = "<!-- made by tools/confinement.py from confine/roles.py -->\n"
@@ -46,12 +46,15 @@ def _row(role: Role) -> tuple[str, ...]:
         read += ["read-only folders"]
     if role.tools:
         read.append("the tool root")
+    if role.name == CHANNELS:
+        data.append("`channels/<channel>`, where its kind keeps one")
+    dials = [f"`{name}`" for name in (*role.sockets, *([relay_socket("<role id>")] if role.relay else []))]
     return (
         role.name if role.name in START_ORDER else f"{role.name} (to come)",
         role.holds,
         ", ".join(data) or "–",
         ", ".join(read) or "–",
-        ", ".join(f"`{name}`" for name in role.sockets) or "–",
+        ", ".join(dials) or "–",
         _network(role),
         "yes, and mounts; no Landlock" if role.starts_programs else "no",
         ", ".join(role.families) or "none",
@@ -62,8 +65,8 @@ def _row(role: Role) -> tuple[str, ...]:
 
 def _network(role: Role) -> str:
     if role.network:
-        return f"the machine's; TCP to ports {', '.join(map(str, CONNECT))} and the providers'"
-    return "none; hosts of its entries through the relay" if role.relay else "none"
+        return f"the machine's; TCP to ports {', '.join(map(str, CONNECT))} and those that the configuration names"
+    return "none; hosts of its row through the relay" if role.relay else "none"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ PAGE: Final = ROOT / "docs" / "enforcement.md"
 TABLE: Final = ROOT / "tests" / "hostile" / "roles.jsonl"
 BEGIN: Final = "<!-- made by tools/redteam.py from tests/hostile/roles.jsonl -->\n"
 END: Final = "<!-- end -->\n"
-ROLES: Final = ("vault", "gateway", "runner", "outbound", "web")
+ROLES: Final = ("vault", "gateway", "runner", "outbound", "web", "channel")
 _ALLOWED: Final = "**yes**"
 _NAMES: Final = {
     "files": "Files",

@@ -22,7 +22,7 @@ import pytest
 from tests.hostile.roles import files, floods, kernel, networks, peers, processes
 
 ROOT: Final = Path(__file__).parents[2]
-PLAYED: Final = ("vault", "gateway", "runner", "outbound", "web")
+PLAYED: Final = ("vault", "gateway", "runner", "outbound", "web", "channel")
 LINES: Final[list[dict[str, Any]]] = [
     json.loads(line) for line in (Path(__file__).parent / "roles.jsonl").read_text().splitlines()
 ]

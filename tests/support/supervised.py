@@ -96,7 +96,10 @@ class Supervised:
             data=str(self.data),
             sockets=str(self.paths.sockets_dir),
             program=(*pyenv.program_paths(), str(CHILD.parent)),
-            programs={role: (sys.executable, "-I", str(CHILD), role, behave.get(role, "well")) for role in ROLES},
+            programs={
+                role: (sys.executable, "-I", str(CHILD), role, behave.get(role, "well"))
+                for role in (*ROLES, *(role for role in behave if role not in ROLES))
+            },
             workspaces=(str(self.paths.workspace("default")),),
             port=self.port,
             bwrap=shutil.which("bwrap") or "",

@@ -21,6 +21,7 @@ from wirken.cli.keyboard import Keyboard
 from wirken.cli.output import Output
 from wirken.cli.turns import TurnSummary, TurnView, message_id
 from wirken.config.paths import Paths, data_dir
+from wirken.confine import roles
 from wirken.domain import limits
 from wirken.domain.clock import SystemClock
 from wirken.domain.errors import UsageError
@@ -72,7 +73,7 @@ def command(
     loaded.config.agent(agent)
 
     def plan() -> Plan:
-        return plans.make(paths, loaded, os.environ, port=0, without=frozenset({"web"}))
+        return plans.make(paths, loaded, os.environ, port=0, without=frozenset({roles.WEB, roles.CHANNELS}))
 
     folder = str(workspace.resolve()) if workspace else ""
     own_folder = daemon.workspace(paths, workspace, ()) if workspace else contextlib.nullcontext("")

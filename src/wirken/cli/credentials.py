@@ -15,6 +15,8 @@ from wirken.cli.discreet import Discreet
 from wirken.cli.first import configured
 from wirken.cli.output import Line, Output, Style, Styled
 from wirken.cli.values import value
+from wirken.config.channel_kinds import CHANNEL_KINDS
+from wirken.config.channels import credential
 from wirken.config.model import CredentialName
 from wirken.config.paths import Paths, data_dir
 from wirken.domain.errors import Refused, UsageError
@@ -53,10 +55,10 @@ class NoSuchCredential(Refused):
 
 @click.group("credentials")
 def command() -> None:
-    """Store, list, rotate and remove the keys of providers.
+    """Store, list, rotate and remove the keys of providers and the tokens of channels.
 
     Values come from a hidden prompt, --stdin or --value-file, never from the command line. A stored value is never
-    shown again; the process that talks to the provider is the only one that gets it.
+    shown again; the process that talks to the provider or platform is the only one that gets it.
     """
 
 
@@ -105,7 +107,7 @@ def list_command(as_json: bool) -> None:
     """List the credentials: when stored, last used, when each expires and should be changed. Never a value."""
     paths, out = _here(as_json)
     rows, providers, now = _rows(paths, out), _providers(paths, out), _now()
-    header = ("NAME", "STORED", "LAST USED", "EXPIRES", "ROTATION DUE", "PROVIDERS", "STATE")
+    header = ("NAME", "STORED", "LAST USED", "EXPIRES", "ROTATION DUE", "USED BY", "STATE")
     cells = [
         (
             row.name,
@@ -113,7 +115,7 @@ def list_command(as_json: bool) -> None:
             _moment(row.last_used),
             _day(row.expires) or "never",
             _day(row.rotation_due),
-            ", ".join(providers.get(row.name, [])) or "none",
+            _users(row.name, providers),
             aging.state(row, now),
         )
         for row in rows
@@ -140,7 +142,7 @@ def show_command(name: str, as_json: bool) -> None:
         f"  last used:     {_moment(row.last_used) or 'never'}",
         f"  expires:       {_moment(row.expires) or 'never'}",
         f"  rotation due:  {_moment(row.rotation_due)}",
-        f"  providers:     {', '.join(providers.get(name, [])) or 'none'}",
+        f"  used by:       {_users(name, providers)}",
         ("  state:         ", Styled(state, _STYLES[state])),
     ]
     out.show(_as_data(row, providers, now), lines)
@@ -165,7 +167,8 @@ def remove_command(name: str, yes: bool, as_json: bool) -> int:
 
 
 def _agreed(name: str, bound: list[str]) -> bool:
-    used = f", which {', '.join(bound)} uses" if bound else ""
+    users = [*bound, *([f"the channel {channel}"] if (channel := _channel(name)) else [])]
+    used = f", which {', '.join(users)} uses" if users else ""
     try:
         return prompting.confirmed(f"Remove the credential {name}{used}?")
     except prompting.NoTerminal as error:
@@ -173,7 +176,9 @@ def _agreed(name: str, bound: list[str]) -> bool:
 
 
 def _say_how_to_use(paths: Paths, out: Output, name: str, bound: list[str]) -> None:
-    if bound:
+    if channel := _channel(name):
+        out.note(f"It is the channel {channel}'s alone, which needs [channels.{channel}] in {paths.config_file}.")
+    elif bound:
         out.note(f"It is used by: {', '.join(f'[providers.{provider}]' for provider in bound)}.")
     else:
         out.note(f'No provider uses it yet. In {paths.config_file}: [providers.X] credential = "{name}"')
@@ -195,9 +200,24 @@ def _providers(paths: Paths, out: Output) -> dict[str, list[str]]:
     return found
 
 
+def _channel(name: str) -> str:
+    """Return the channel whose secret this is; empty where it is none's."""
+    for kind in CHANNEL_KINDS.values():
+        if any(one.secret and name == credential(kind.channel, one.name) for one in kind.settings):
+            return kind.channel
+    return ""
+
+
+def _users(name: str, providers: dict[str, list[str]]) -> str:
+    """Return who gets the value, in words."""
+    channel = _channel(name)
+    return f"channel {channel}" if channel else ", ".join(providers.get(name, [])) or "none"
+
+
 def _as_data(row: CredentialRow, providers: dict[str, list[str]], now: int) -> dict[str, object]:
     known: dict[str, object] = msgspec.to_builtins(row)
-    return {**known, "providers": providers.get(row.name, []), "state": aging.state(row, now)}
+    used = {"providers": providers.get(row.name, []), "channel": _channel(row.name)}
+    return {**known, **used, "state": aging.state(row, now)}
 
 
 def _checked(name: str) -> str:

@@ -11,6 +11,8 @@ from typing import Final
 
 from wirken import __version__
 from wirken.cli import boxes
+from wirken.config.channel_kinds import CHANNEL_KINDS
+from wirken.config.channels import ChannelConfig, webhook_port
 from wirken.config.load import Loaded
 from wirken.config.model import REHEARSAL, Config
 from wirken.config.paths import Paths, for_people
@@ -20,7 +22,7 @@ from wirken.confine import roles, sitefiles
 from wirken.confine.pyenv import program_paths
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
-from wirken.domain.ids import DEFAULT_AGENT, WEBCHAT
+from wirken.domain.ids import DEFAULT_AGENT, WEBCHAT, ChannelId
 from wirken.domain.walls import VIEW
 from wirken.supervisor import trial
 from wirken.supervisor.launch import Tools
@@ -55,7 +57,8 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
     config, found = loaded.config, tools()
     missing, trouble = _walls(found, config)
     chosen = boxes.choose(config.sandbox, trouble, str(paths.data), os.urandom(8).hex())
-    started = [role for role in roles.START_ORDER if role not in without]
+    started = [role for role in roles.START_ORDER if role not in {*without, roles.CHANNELS}]
+    served = {} if roles.CHANNELS in without else config.adapters
     policy = ("--policy", encode(read(config.policy.file))) if config.policy.file else ()
     further = {roles.GATEWAY: policy, roles.RUNNER: chosen.options}
     root = tool_root(config, environ)
@@ -66,13 +69,24 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         data=str(paths.data),
         sockets=str(paths.sockets_dir),
         program=program_paths(),
-        programs={role: (*_program(role), *further.get(role, ())) for role in started},
+        programs={role: (*_program(role), *further.get(role, ())) for role in started}
+        | {role: _adapter(channel, config.channels[channel]) for role, channel in served.items()},
         workspaces=_unique(entry.workspace or str(paths.workspace(name)) for name, entry in config.agents.items()),
         read_only=_unique(folder for entry in config.agents.values() for folder in entry.read_only),
         reach=roots(config, environ),
         credentials=config.credentials,
         keychain=_keychain(environ),
         keychain_environment={name: environ[name] for name in _BUS if name in environ} | {"LANG": "C.UTF-8"},
+        webhooks={
+            role: bound
+            for role, channel in served.items()
+            if (bound := webhook_port(channel, config.channels[channel]))
+        },
+        states={
+            role: f"channels/{channel}"
+            for role, channel in served.items()
+            if CHANNEL_KINDS[ChannelId(channel)].keeps_state
+        },
         port=port,
         page_uids=config.web.uids,
         bwrap="" if VIEW in missing else found.bwrap,
@@ -135,6 +149,13 @@ def _program(role: str) -> tuple[str, ...]:
     return sys.executable, "-I", "-m", f"wirken.{role}"
 
 
+def _adapter(channel: str, entry: ChannelConfig) -> tuple[str, ...]:
+    """Return what starts an adapter. Its settings are no secrets: who sees our arguments sees config.toml."""
+    settings = (("--setting", f"{name}={value}") for name, value in sorted(entry.settings.items()))
+    stream = () if entry.stream else ("--no-stream",)
+    return (*_program(roles.CHANNELS), channel, *stream, *(word for pair in settings for word in pair))
+
+
 def _banner(
     paths: Paths, config: Config, home: str, walls: tuple[tuple[str, ...], boxes.Chosen, str], port: int
 ) -> tuple[str, ...]:
@@ -148,6 +169,7 @@ def _banner(
         f"wirken {__version__}",
         f"Provider: {REHEARSAL if model.startswith(f'{REHEARSAL}/') else model}",
         f"Route:    {WEBCHAT} -> agent:{DEFAULT_AGENT}",
+        *(f"Route:    {name} -> agent:{config.channels[name].agent}" for name in config.adapters.values()),
         f"Sandbox:  {sandbox}",
         *([f"Tools:    {_programs(root, chosen)}"] if root and chosen.kind != "none" else ()),
         f"Socket:   {for_people(paths.gateway_socket, home)}",

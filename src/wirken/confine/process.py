@@ -51,11 +51,13 @@ class Ground(NamedTuple):
     without: tuple[str, ...] = ()
     """Walls that this machine lacks and that `[confine] allow_missing` names."""
     connect: tuple[int, ...] = ()
-    """Further TCP ports, for a role with a network."""
+    """TCP ports beside those of a role with a network."""
     control: int = -1
     """The control descriptor, which gets the report; -1 for none."""
     traces: bool = False
     """Whether a process that starts programs may trace them (`roles.Role.traces`)."""
+    state: str = ""
+    """A folder that this process alone keeps; empty for none."""
 
 
 def named(words: str) -> tuple[str, ...]:
@@ -106,9 +108,9 @@ def rules(role: roles.Role, ground: Ground) -> landlock.Rules:
             *program_paths(),
             *(f"{data}/{each}" for each in role.readable),
         ),
-        keep=tuple(f"{data}/{each}" for each in role.writable),
+        keep=(*(f"{data}/{each}" for each in role.writable), *([ground.state] if ground.state else ())),
         write=("/dev/null",),
-        connect=(*CONNECT, *ground.connect) if role.network else (),
+        connect=(*(CONNECT if role.network else ()), *ground.connect),
     )
 
 

@@ -42,7 +42,9 @@ class Role(NamedTuple):
     network: bool = False
     """Shares the machine's network namespace; every other role has an empty one."""
     relay: bool = False
-    """Reaches the hosts of its row through outbound's relay, and only so."""
+    """Reaches the hosts of its row through outbound's relay, by a socket of its process's own, and only so."""
+    apart: bool = False
+    """Started once the others are ready, and nobody waits for it: its end is no trouble of theirs."""
     workspaces: bool = False
     """Sees the agents' workspaces, their read-only folders and its cgroup directories."""
     tools: bool = False
@@ -119,8 +121,9 @@ ROLES: Final[dict[str, Role]] = {
             sockets=("gateway.sock",),
             system=CERTIFICATES,
             relay=True,
+            apart=True,
             dials=True,
-            families=("unix",),
+            families=("unix", "inet"),
             files=limits.SMALL_FILES,
         ),
         Role(
@@ -154,26 +157,42 @@ ROLES: Final[dict[str, Role]] = {
         ),
     )
 }
-"""The last four are walled like this from their first day on; they are not started yet."""
+"""The last three are walled like this from their first day on; they are not started yet."""
 
 RELAYED: Final = (RUNNER,)
-"""The roles that reach out through outbound's relay, each by a socket of its own, which says who asks."""
+"""The roles that always reach out through outbound's relay; adapters do while their channel is configured."""
+
+_ADAPTER: Final = "channel"
+"""What the role id of an adapter begins with: `channel-<channel>`, a process of the role CHANNELS."""
 
 
-def relay_socket(role: str) -> str:
-    """Return the file name of a role's socket to the relay."""
-    return f"relay-{role}.sock"
+def relay_socket(role_id: str) -> str:
+    """Return the file name of a process's socket to the relay, which says who asks."""
+    return f"relay-{role_id}.sock"
 
 
-START_ORDER: Final = (VAULT, GATEWAY, RUNNER, OUTBOUND, WEB)
+START_ORDER: Final = (VAULT, GATEWAY, RUNNER, OUTBOUND, WEB, CHANNELS)
 
-STOP_STAGES: Final = (frozenset({WEB, GATEWAY}), frozenset({RUNNER, OUTBOUND}), frozenset({VAULT}))
+STOP_STAGES: Final = (frozenset({WEB, GATEWAY, CHANNELS}), frozenset({RUNNER, OUTBOUND}), frozenset({VAULT}))
 """The gateway stops its turns while runner and vault still answer: the stop is recorded and attested."""
 
 
 def role_of(role_id: str) -> Role:
-    """Return the row of a role id: a role's name, or `<name>-<n>` for a further process of that role."""
-    return ROLES[role_id.partition("-")[0]]
+    """Return the role of a role id: a role's name, `<name>-<n>` for a further process of it, `channel-<channel>`."""
+    name = role_id.partition("-")[0]
+    return ROLES[CHANNELS if name == _ADAPTER else name]
+
+
+def row_of(role_id: str, state: str = "") -> Role:
+    """Return the row of one process: its role's, and what is its own of sockets, and of the data directory (`state`).
+
+    No process sees another's socket to the relay.
+    """
+    role = role_of(role_id)
+    if not role.relay:
+        return role
+    own = (*role.writable, state) if state else role.writable
+    return role._replace(sockets=(*role.sockets, relay_socket(role_id)), writable=own)
 
 
 def required(role: Role, without: Iterable[str]) -> tuple[str, ...]:

@@ -241,6 +241,7 @@ START_POLL: Final = 0.02  # seconds between looks at a supervisor that is just s
 OLLAMA_PROBE: Final = 0.3  # seconds a local Ollama has to answer when the first configuration is made
 SANDBOX_PROBE: Final = 5.0  # seconds the trial of the process views may take; it needs 30 ms
 REDIAL_LONGEST: Final = 2.0  # seconds between two tries to reach a gateway that restarts
+TOKEN_LOOK: Final = 5.0  # seconds between two looks whether an adapter's missing secret was stored; a person waits
 VAULT_POLL: Final = 0.3  # seconds between two looks whether a sealed vault was opened
 VAULT_ANSWER: Final = 10.0  # seconds the vault has to answer; a signature takes 1 ms
 SOCKET_ADDRESS: Final = 107  # bytes of a Unix socket's path, without the closing zero (unix(7))

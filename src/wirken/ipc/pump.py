@@ -8,16 +8,20 @@ import socket
 from wirken.domain import limits
 
 
-async def pump(one: socket.socket, other: socket.socket) -> None:
+async def pump(one: socket.socket, other: socket.socket, linger: float | None = None) -> None:
     """Carry bytes between two non-blocking sockets until both have closed their half, or one breaks.
 
-    Each direction ends by itself, so that half-closed connections work; a break is an end, not an error. Holds
-    limits.PUMP bytes per direction and waits for the slower side. The caller closes the sockets.
+    Each direction ends by itself, so that half-closed connections work; a break is an end, not an error. Once `other`
+    has closed its half, `one` has `linger` seconds to do so too; None: as long as it likes. Holds limits.PUMP bytes per
+    direction and waits for the slower side. The caller closes the sockets.
     """
     try:
         async with asyncio.TaskGroup() as both:
-            both.create_task(_carry(one, other))
-            both.create_task(_carry(other, one))
+            up = both.create_task(_carry(one, other))
+            down = both.create_task(_carry(other, one))
+            await asyncio.wait({down})
+            await asyncio.wait({up}, timeout=linger)
+            up.cancel()
     except* OSError:
         pass
 

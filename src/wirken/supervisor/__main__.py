@@ -47,11 +47,11 @@ def _arguments(words: list[str]) -> tuple[Plan, int]:
 
 
 def _supervise(plan: Plan, ready: int) -> int:
-    tree.prepare(plan.data, plan.sockets, plan.service_uid)
+    tree.prepare(plan.data, plan.sockets, plan.service_uid, plan.states.values())
     held = lock.take(f"{plan.data}/wirken.lock")
     plan, root = _with_tool_root(plan)
     plan, folders = _with_workspaces(plan)
-    bound = listeners.bind(plan.sockets, plan.port, plan.service_uid)
+    bound = listeners.bind(plan)
     if plan.port and len(bound.web) < len(listeners.LOOPBACKS):
         _say("this machine has no [::1]; the page listens on 127.0.0.1 alone")
     _print(*plan.banner)

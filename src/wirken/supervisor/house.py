@@ -42,7 +42,7 @@ class House:
         self.scene = given.first
         self.phase: Phase = "opening"
         self.failure: ChildFailed | None = None
-        self.children = {role: Child(role) for role in roles.START_ORDER if role in launcher.plan.programs}
+        self.children = {role: Child(role) for role in stages.start_order(launcher.plan.programs)}
         self._launcher = launcher
         self._selector = selector
         self._clock = clock
@@ -62,7 +62,7 @@ class House:
         for child in list(self.children.values()):
             if now < child.due:
                 continue
-            if child.state == "waiting" and (child.role_id == roles.VAULT or self._vault.running):
+            if child.state == "waiting" and self._may_start(child):
                 self._start(child, now)
             elif child.state == "starting":
                 self._say(f"{child.role_id} was not ready in {limits.READY_TIME:.0f} s and is ended")
@@ -79,9 +79,19 @@ class House:
         now = self._clock()
         if self.phase == "closing":
             return stages.next_deadline(now - self._closing_since)
-        busy = ("waiting", "starting", "stopping")
-        due = min((child.due for child in self.children.values() if child.state in busy), default=_NEVER)
+        awaited = (child.due for child in self.children.values() if self._is_awaited(child))
+        due = min(awaited, default=_NEVER)
         return None if due == _NEVER else max(0.0, due - now)
+
+    def _is_awaited(self, child: Child) -> bool:
+        """Return whether something is done with this child as soon as it is due."""
+        return child.state in ("starting", "stopping") or (child.state == "waiting" and self._may_start(child))
+
+    def _may_start(self, child: Child) -> bool:
+        """Return whether all are there that have to be before this child."""
+        if child.role_id == roles.VAULT:
+            return True
+        return self._vault.running and (self.phase == "open" or not role_of(child.role_id).apart)
 
     # --- further runners -------------------------------------------------------------------------------
 
@@ -222,7 +232,8 @@ class House:
         elif child.state == "starting" and child.hear(said) and self._walled(child) and self._sees_its_own(child):
             child.ready(self._clock())
             self.runners.answer(child.role_id, "")
-            if self.phase == "opening" and all(one.state == "ready" for one in self.children.values()):
+            waited_for = (one for one in self.children.values() if not role_of(one.role_id).apart)
+            if self.phase == "opening" and all(one.state == "ready" for one in waited_for):
                 self.phase = "open"
 
     def _walled(self, child: Child) -> bool:

@@ -61,8 +61,9 @@ class Launcher(NamedTuple):
 
 def start_of(role_id: str, launcher: Launcher, scene: views.Scene, own: Descriptors) -> Start:
     """Return how the child of this role id is started."""
-    role, plan = roles.role_of(role_id), launcher.plan
-    options = _options(role, launcher, scene, own)
+    plan = launcher.plan
+    role = roles.row_of(role_id, plan.states.get(role_id, ""))
+    options = _options(role_id, launcher, scene, own)
     if role.name == roles.RUNNER:
         options.append(("--role-id", role_id))
     keep = tuple(
@@ -71,7 +72,7 @@ def start_of(role_id: str, launcher: Launcher, scene: views.Scene, own: Descript
         if flag.endswith(("-fd", "-fds"))
         for number in value.split(",")
     )
-    program = (*plan.programs[role.name], *(word for option in options for word in option))
+    program = (*plan.program_of(role_id), *(word for option in options for word in option))
     if own.filter == -1:
         return Start(_walled(role, plan, scene, program), keep)
     return Start(_walled(role, plan, scene, program, ("--seccomp", str(own.filter))), (*keep, own.filter))
@@ -91,7 +92,7 @@ def first_filter(role_id: str, plan: Plan) -> int:
     role = roles.role_of(role_id)
     if not plan.walls or not role.starts_programs or SECCOMP in plan.without:
         return -1
-    traces = "--runsc" in plan.programs[role.name]
+    traces = "--runsc" in plan.program_of(role_id)
     try:
         code = wing_filter(role._replace(traces=traces), machine_named(os.uname().machine))
     except NoFilter:
@@ -141,8 +142,8 @@ def _words() -> int:
     return 2
 
 
-def _options(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Descriptors) -> list[tuple[str, str]]:
-    plan, listeners = launcher.plan, launcher.listeners
+def _options(role_id: str, launcher: Launcher, scene: views.Scene, own: Descriptors) -> list[tuple[str, str]]:
+    role, plan, listeners = roles.role_of(role_id), launcher.plan, launcher.listeners
     options = [("--control-fd", str(own.control))]
     if plan.without:
         options.append(("--without", ",".join(plan.without)))
@@ -156,7 +157,19 @@ def _options(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Desc
     options += [("--data", plan.data), ("--vault-fd", str(own.pair))]
     if role.dials:
         options.append(("--gateway-socket", f"{scene.sockets}/gateway.sock"))
+    if role.name == roles.CHANNELS:
+        return options + _adapters(role_id, launcher, scene)
     return options + _further(role, launcher, scene, own)
+
+
+def _adapters(role_id: str, launcher: Launcher, scene: views.Scene) -> list[tuple[str, str]]:
+    """Return the options of an adapter: its way out, its webhook and its folder."""
+    webhook, state = launcher.listeners.webhooks.get(role_id), launcher.plan.states.get(role_id)
+    return [
+        ("--relay-socket", f"{scene.sockets}/{roles.relay_socket(role_id)}"),
+        *([("--listen-fd", str(webhook.fileno()))] if webhook is not None else []),
+        *([("--state", f"{scene.data}/{state}")] if state else []),
+    ]
 
 
 def _further(role: roles.Role, launcher: Launcher, scene: views.Scene, own: Descriptors) -> list[tuple[str, str]]:

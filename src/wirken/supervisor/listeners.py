@@ -1,4 +1,4 @@
-"""The sockets that the supervisor binds and hands down: Unix sockets, and the page's loopback addresses."""
+"""The sockets that the supervisor binds and hands down: Unix sockets, and loopback ones of the page and of webhooks."""
 
 # Strings and os.path, because pathlib would cost the supervisor a megabyte.
 # ruff: noqa: PTH101, PTH108
@@ -10,18 +10,21 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from wirken.confine.roles import RELAYED, relay_socket
+from wirken.confine.roles import relay_socket
 from wirken.domain import limits
 from wirken.domain.errors import Unavailable
+from wirken.supervisor.plan import Plan
 
 LOOPBACKS: Final = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _BACKLOG: Final = 64
 
 
 class BusyPort(Unavailable):
-    """The page's port is taken by another program."""
+    """A port of the page or of a webhook is taken by another program."""
 
 
 class NoSocket(Unavailable):
@@ -39,23 +42,28 @@ class Listeners(NamedTuple):
     control: socket.socket
     web: tuple[socket.socket, ...]
     relays: tuple[tuple[str, socket.socket], ...] = ()
-    """For outbound: the role that each one is for, and the listener."""
+    """For outbound: the role id that each one is for, and the listener."""
+    webhooks: Mapping[str, socket.socket] = MappingProxyType({})
+    """By the role id of the adapter that is called there."""
 
 
-def bind(sockets: str, port: int, uid: int) -> Listeners:
-    """Bind everything; the port first, because it is what may be taken. `port` 0 binds no page.
+def bind(plan: Plan) -> Listeners:
+    """Bind everything; the ports first, because they are what may be taken. A plan's port 0 binds no page.
 
-    The socket files are 0600 and belong to `uid` (-1: the caller); the supervisor's own stays the caller's.
+    The socket files are 0600 and belong to the children's uid; the supervisor's own stays the caller's.
     Raises `BusyPort`, `NoSocket`.
     """
-    web = loopback(port) if port else ()
+    sockets, uid = plan.sockets, plan.service_uid
+    web = loopback(plan.port) if plan.port else ()
+    webhooks = {role: webhook(role, port) for role, port in plan.webhooks.items()}
     return Listeners(
         gateway=unix(f"{sockets}/gateway.sock", uid),
         operator=unix(f"{sockets}/operator.sock", uid),
         vault=unix(f"{sockets}/vault.sock", uid),
         control=unix(f"{sockets}/supervisor.sock", -1),
         web=web,
-        relays=tuple((role, unix(f"{sockets}/{relay_socket(role)}", uid)) for role in RELAYED),
+        relays=tuple((role, unix(f"{sockets}/{relay_socket(role)}", uid)) for role in plan.relayed),
+        webhooks=webhooks,
     )
 
 
@@ -95,6 +103,16 @@ def loopback(port: int) -> tuple[socket.socket, ...]:
     return tuple(bound)
 
 
+def webhook(role_id: str, port: int) -> socket.socket:
+    """Return a listener on 127.0.0.1, where the operator's tunnel ends. Raises `BusyPort`."""
+    try:
+        return _tcp(socket.AF_INET, "127.0.0.1", port)
+    except OSError as error:
+        channel = role_id.partition("-")[2]
+        hint = f"Stop the program that uses it, or set another `port` under [channels.{channel}] in config.toml."
+        raise BusyPort(f"Port {port} of {channel} on 127.0.0.1 cannot be bound: {error.strerror}.", hint=hint) from None
+
+
 def unbind(listeners: Listeners, sockets: str) -> None:
     """Close all listeners and remove their files."""
     for listener in (
@@ -103,10 +121,12 @@ def unbind(listeners: Listeners, sockets: str) -> None:
         listeners.vault,
         listeners.control,
         *listeners.web,
+        *listeners.webhooks.values(),
         *(listener for _, listener in listeners.relays),
     ):
         listener.close()
-    for name in ("gateway.sock", "operator.sock", "vault.sock", "supervisor.sock", *map(relay_socket, RELAYED)):
+    relays = (relay_socket(role) for role, _ in listeners.relays)
+    for name in ("gateway.sock", "operator.sock", "vault.sock", "supervisor.sock", *relays):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{sockets}/{name}")
 

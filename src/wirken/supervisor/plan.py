@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from wirken.confine.roles import RELAYED, role_of
 from wirken.confine.views import Mount, Scene
 from wirken.domain.errors import UsageError
 
@@ -33,7 +34,7 @@ class Plan(NamedTuple):
     program: tuple[str, ...]
     """Read-only paths of interpreter, environment and package."""
     programs: dict[str, tuple[str, ...]]
-    """Role to the argument list that starts it, without options. The roles of this dictionary are started."""
+    """Role id to the argument list that starts it, without options. The roles of this dictionary are started."""
     workspaces: tuple[str, ...] = ()
     read_only: tuple[str, ...] = ()
     reach: tuple[str, ...] = ()
@@ -43,6 +44,10 @@ class Plan(NamedTuple):
     keychain: tuple[str, ...] = ()
     """The keychain helper's argument list, without options; empty where no keychain can answer."""
     keychain_environment: Mapping[str, str] = MappingProxyType({})
+    webhooks: Mapping[str, int] = MappingProxyType({})
+    """The ports on 127.0.0.1 on which adapters are called, by role id."""
+    states: Mapping[str, str] = MappingProxyType({})
+    """The folders of the data directory that adapters keep, by role id."""
     port: int = 0
     """Of the page; 0 where the role `web` is not started."""
     page_uids: tuple[int, ...] = ()
@@ -70,6 +75,16 @@ class Plan(NamedTuple):
         """Whether children start in views."""
         return self.bwrap != ""
 
+    @property
+    def relayed(self) -> tuple[str, ...]:
+        """The role ids that have a socket to the relay."""
+        own = (role for role in self.programs if role_of(role).relay)
+        return (*RELAYED, *own)
+
+    def program_of(self, role_id: str) -> tuple[str, ...]:
+        """Return the argument list that starts a process: its own, or that of its role."""
+        return self.programs.get(role_id) or self.programs[role_of(role_id).name]
+
     def scene(self, top: tuple[Mount, ...], cgroups: tuple[str, ...]) -> Scene:
         """Return what the table's names stand for here."""
         return Scene(
@@ -88,7 +103,8 @@ class Plan(NamedTuple):
 
 def encode(plan: Plan) -> bytes:
     """Return the plan as JSON."""
-    return json.dumps({**plan._asdict(), "keychain_environment": dict(plan.keychain_environment)}).encode()
+    tables = ("keychain_environment", "webhooks", "states")
+    return json.dumps({**plan._asdict(), **{name: dict(getattr(plan, name)) for name in tables}}).encode()
 
 
 def decode(raw: bytes) -> Plan:
@@ -113,6 +129,8 @@ def decode(raw: bytes) -> Plan:
         credentials=_texts(tree["credentials"]),
         keychain=_texts(tree["keychain"]),
         keychain_environment={key: _text(value) for key, value in _table(tree["keychain_environment"]).items()},
+        webhooks={role: _number(port) for role, port in _table(tree["webhooks"]).items()},
+        states={role: _text(folder) for role, folder in _table(tree["states"]).items()},
         port=_number(tree["port"]),
         page_uids=_numbers(tree["page_uids"]),
         bwrap=_text(tree["bwrap"]),

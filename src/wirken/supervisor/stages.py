@@ -1,15 +1,20 @@
-"""In which order children are stopped, and by when."""
+"""In which order children are started and stopped, and by when."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from wirken.confine.roles import STOP_STAGES, role_of
+from wirken.confine.roles import START_ORDER, STOP_STAGES, role_of
 from wirken.domain import limits
 
 DEADLINES: Final = (limits.STOP_CONVERSING, limits.STOP_WORKING, limits.STOP_TIME)
 """Seconds since the stop began after which a stage no longer holds up the next; after the last, all die."""
+
+
+def start_order(role_ids: Iterable[str]) -> list[str]:
+    """Return these in the order in which they are started; those of one role as they came."""
+    return sorted(role_ids, key=lambda role_id: START_ORDER.index(role_of(role_id).name))
 
 
 def stage_of(role_id: str) -> int:

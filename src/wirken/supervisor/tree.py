@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 
 from wirken.domain.errors import Unavailable
 
@@ -24,10 +25,11 @@ class BadDirectory(Unavailable):
     hint = "Look at it, then remove it or choose another place with WIRKEN_DATA_DIR."
 
 
-def prepare(data: str, sockets: str, uid: int) -> None:
+def prepare(data: str, sockets: str, uid: int, states: Iterable[str] = ()) -> None:
     """Make and tighten the data directory (0700, files 0600) and the socket directory.
 
-    `uid` is who the children run as, or -1 for the caller. Raises `BadDirectory`.
+    `uid` is who the children run as, or -1 for the caller; `states` are the folders that adapters keep. Raises
+    `BadDirectory`.
     """
     _folder(data, uid)
     for name in _FOLDERS:
@@ -35,6 +37,10 @@ def prepare(data: str, sockets: str, uid: int) -> None:
         if name in ("vault", "gateway"):
             _files(f"{data}/{name}", uid)
     _emptied(f"{data}/hatches")
+    for state in states:
+        _folder(os.path.dirname(f"{data}/{state}"), uid)
+        _folder(f"{data}/{state}", uid)
+        _files(f"{data}/{state}", uid)
     _files(data, uid)
     _folder(sockets, uid)
 

@@ -36,7 +36,7 @@ class Answers(msgspec.Struct, frozen=True):
             case calls.LastHead(session):
                 return self.signer.last_head(session)
             case calls.CredentialFor():
-                return self.credentials.value_for(question)
+                return self.credentials.value_for(role, question)
             case calls.VaultStatus() | calls.Unlock() | calls.OfferKey() | calls.Protect():
                 return self._of_keyring(question, attached)
             case _:

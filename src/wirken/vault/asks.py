@@ -36,7 +36,12 @@ ASKS: Final[Mapping[RoleName, frozenset[type]]] = MappingProxyType(
         ),
     }
 )
-"""Every other role (runner, runner-2, web, …) is a plain child: its own identity, and how the vault is."""
+"""Every other role (runner, runner-2, web, …) is a plain child: its own identity, and how the vault is; an adapter,
+`channel-<channel>`, also asks for its own secrets."""
+
+_ADAPTER: Final = "channel-"
+_OF_CHANNELS: Final = "channel."
+"""What the names of adapters' secrets begin with; the channel's name and a dot follow. No channel's name has a dot."""
 
 
 class NotYours(Refused):
@@ -47,5 +52,16 @@ class NotYours(Refused):
 
 def check(role: RoleName, question: calls.VaultQuestion) -> None:
     """Raises `NotYours` unless the role may ask this kind of question."""
-    if type(question) not in ASKS.get(role, _CHILD):
+    own = _CHILD | {calls.CredentialFor} if role.startswith(_ADAPTER) else _CHILD
+    if type(question) not in ASKS.get(role, own):
         raise NotYours(f"The vault does not answer {type(question).__name__} to the role '{role}'.")
+
+
+def may_have(role: RoleName, name: str, bound: frozenset[str]) -> bool:
+    """Return whether a role gets the value of the credential `name`: an adapter its channel's, and nobody else those;
+    outbound what the configuration binds.
+    """
+    if role.startswith(_ADAPTER):
+        channel = role.removeprefix(_ADAPTER)
+        return bool(channel) and name.startswith(f"{_OF_CHANNELS}{channel}.")
+    return role == OUTBOUND and name in bound and not name.startswith(_OF_CHANNELS)

@@ -10,6 +10,7 @@ from typing import Final
 from wirken.domain import limits
 from wirken.domain.clock import Clock
 from wirken.domain.errors import Refused, UsageError
+from wirken.domain.ids import RoleName
 from wirken.domain.secret import Secret
 from wirken.ipc.calls.vault import (
     AddCredential,
@@ -22,6 +23,7 @@ from wirken.ipc.calls.vault import (
     RotateCredential,
 )
 from wirken.vault import cipher
+from wirken.vault.asks import may_have
 from wirken.vault.store import Entry, Store
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -52,9 +54,9 @@ class CredentialExpired(Refused):
 
 
 class NotBound(Refused):
-    """No provider of the configuration uses this credential, so the outbound process does not get it."""
+    """The credential is not for this process: another channel's, or none that the configuration binds to a provider."""
 
-    hint = "Name it in config.toml (`credential = …`) and restart."
+    hint = "A provider's is named in config.toml (`credential = …`); a channel's has the channel in its name."
 
 
 class Credentials:
@@ -68,7 +70,7 @@ class Credentials:
         clock: Clock,
         bound: frozenset[str],
     ) -> None:
-        """`bound` holds the names that the configuration binds to a provider."""
+        """`bound` holds the names that the configuration binds to a provider; adapters need none of that."""
         self._store = store
         self._device_key = device_key
         self._random = random
@@ -110,11 +112,11 @@ class Credentials:
             _open(key, entry).wipe()
         return CredentialRows(tuple(_row(entry) for entry in entries))
 
-    def value_for(self, question: CredentialFor) -> CredentialReply:
-        """Return the value. Raises `NotBound`, `CredentialExpired`, `NotAuthentic`."""
+    def value_for(self, role: RoleName, question: CredentialFor) -> CredentialReply:
+        """Return the value to who may have it. Raises `NotBound`, `CredentialExpired`, `NotAuthentic`."""
         key = self._device_key()
-        if question.name not in self._bound:
-            raise NotBound("No provider of the configuration uses a credential of this name.")
+        if not may_have(role, question.name, self._bound):
+            raise NotBound(f"No credential of this name is for the role '{role}'.")
         entry = self._store.entry(question.name)
         if entry is None:
             return CredentialReply(found=False)

@@ -40,7 +40,8 @@ def main(given: str, order: str, role: str, options: list[str]) -> None:
 
     process.enter = enter_and_attack
     sys.argv = [role, *options]
-    runpy.run_module(f"wirken.{role}", run_name="__main__", alter_sys=True)
+    package = "channels" if role == "channel" else role
+    runpy.run_module(f"wirken.{package}", run_name="__main__", alter_sys=True)
 
 
 def attack(scene: Scene, descriptor: int) -> None:

@@ -81,6 +81,8 @@ FORKED: Final[dict[str, Act]] = {
     "dial-supervisor": _connects("supervisor.sock"),
     "dial-gateway": _connects("gateway.sock"),
     "dial-relay": _connects("relay-runner.sock"),
+    "dial-channels-relay": _connects("relay-channel-telegram.sock"),
+    "dial-other-channels-relay": _connects("relay-channel-slack.sock"),
     "dial-docker": lambda scene: _unix("/run/docker.sock"),
     "dial-bus": lambda scene: _unix("/run/dbus/system_bus_socket"),
     "dial-ssh-agent": lambda scene: _unix(f"{scene.home}/agent.sock"),

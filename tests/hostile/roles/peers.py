@@ -86,7 +86,8 @@ def _other_identity(scene: Scene) -> None:
     client = _one(AsyncVaultClient)
     body = msgspec.msgpack.encode({"type": "identity", "role": "gateway", "name": "gateway"})
     payload = _there(client._in_turn(struct.pack(">I", len(body)) + body))
-    if read_answer(payload, calls.IdentityReply).role == scene.role:
+    own = "channel-telegram" if scene.role == "channel" else scene.role
+    if read_answer(payload, calls.IdentityReply).role == own:
         raise Thwarted("own-identity")
 
 
@@ -229,6 +230,20 @@ def _forged_relay(scene: Scene) -> None:
             raise Thwarted("not-allowed")
 
 
+def _relayed(host: str) -> Act:
+    """Ask the relay for a host over the channel's own socket."""
+
+    def attack(scene: Scene) -> None:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.settimeout(_SECONDS)
+            one.connect(f"{scene.sockets}/relay-channel-telegram.sock")
+            one.sendall(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            if one.recv(64).split(b" ")[1:2] != [b"200"]:
+                raise Thwarted("not-allowed")
+
+    return attack
+
+
 def _reach(path: str) -> Act:
     """Have the supervisor start a runner that sees this path."""
 
@@ -272,6 +287,8 @@ HERE: Final[dict[str, Act]] = {
     "vault-rewrite-past": _rewritten_past,
     "vault-bound-credential": _vault(calls.CredentialFor("bound"), calls.CredentialReply),
     "vault-other-credential": _vault(calls.CredentialFor("other"), calls.CredentialReply),
+    "vault-channels-secret": _vault(calls.CredentialFor("channel.telegram.token"), calls.CredentialReply),
+    "vault-other-channels-secret": _vault(calls.CredentialFor("channel.slack.bot_token"), calls.CredentialReply),
     "vault-list": _vault(calls.ListCredentials(), calls.CredentialRows),
     "vault-add": _vault(calls.AddCredential("planted", b"x"), calls.Done),
     "vault-remove": _vault(calls.RemoveCredential("third"), calls.Done),
@@ -292,10 +309,14 @@ HERE: Final[dict[str, Act]] = {
     "pose-as-gateway": _pose("gateway"),
     "pose-as-operator": _pose("operator"),
     "pose-as-channel": _pose("channel-telegram"),
+    "pose-as-other-channel": _pose("channel-slack"),
     "wrong-key": _wrong_key,
     "replay-handshake": _replay,
     "no-handshake": _no_handshake,
     "relay-forged-call": _forged_relay,
+    "relay-other-host": _relayed("example.com:443"),
+    "relay-address": _relayed("93.184.216.34:443"),
+    "relay-other-port": _relayed("api.telegram.org:22"),
     "shout-at-supervisor": _garbage,
     "reach-etc": _reach("/etc/passwd"),
     "reach-vault": _reach("{data}/vault/vault.db"),

@@ -40,7 +40,9 @@ from wirken.ipc.calls.vault import AddCredential, Done
 from wirken.ipc.vault_client import VaultClient
 from wirken.supervisor.plan import Plan, encode
 
-ROLES = ("web", "outbound", "runner", "gateway", "vault")
+ROLES = ("web", "outbound", "gateway", "runner", "channel", "vault")
+CHANNEL = "channel-telegram"
+"""The process that is taken over as `channel`."""
 MAIN = Path(__file__).with_name("main.py")
 ADDRESS = "93.184.216.34"
 ABSTRACT = "wirken-somebody-outside"
@@ -52,6 +54,8 @@ model = "fake/gpt-test"
 kind = "openai"
 base_url = "https://example.com/v1"
 credential = "bound"
+[channels.telegram]
+[channels.slack]
 """
 SIOCSIFADDR, SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8916, 0x8913, 0x8914
 
@@ -138,10 +142,14 @@ class Stage:
             "runner": str(self.paths.workspace("default")),
         }
         programs = {}
-        for role in found.programs:
+        for role, program in found.programs.items():
+            if role not in ROLES and role != CHANNEL:
+                programs[role] = program
+                continue
+            name = "channel" if role == CHANNEL else role
             here = json.dumps(scene._replace(own=own.get(role, "/tmp"))._asdict())
-            words = (sys.executable, "-I", str(MAIN), here, str(self.folder / "orders" / role), role)
-            programs[role] = (*words, *found.programs[role][4:])
+            words = (sys.executable, "-I", str(MAIN), here, str(self.folder / "orders" / name), name)
+            programs[role] = (*words, *program[4:])
         orders = str(self.folder / "orders")
         return found._replace(programs=programs, program=(*found.program, str(MAIN.parent), orders))
 
@@ -194,6 +202,7 @@ class Stage:
                 self.log += "stage: not ready\n"
                 return
             self._store()
+            self._adapters_ready()
             pids = [supervisor.pid, *descendants(supervisor.pid), self.victim.pid]
             for role in ROLES:
                 (self.folder / "orders" / role).write_text(json.dumps(pids))
@@ -211,7 +220,7 @@ class Stage:
 
     def _store(self) -> None:
         client = VaultClient.connect(self.paths.sockets_dir / "vault.sock")
-        for name in ("bound", "other", "third"):
+        for name in ("bound", "other", "third", "channel.slack.bot_token"):
             client.call(AddCredential(name, b"sk-secret-value"), Done)
         client.close()
         note = self.paths.workspace("default") / "note.txt"
@@ -219,14 +228,24 @@ class Stage:
         if os.getuid() == 0:
             os.chown(note, limits.SERVICE_UID, limits.SERVICE_UID)
 
-    def _survivors(self) -> None:
-        """Say of each process whether it is still the one that was started."""
+    def _adapters_ready(self) -> None:
+        """Adapters come up after the others have."""
+        deadline = time.monotonic() + PATIENCE
+        while any(row["state"] != "ready" for row in self._rows()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _rows(self) -> list[dict[str, object]]:
         with Control(self.paths) as control:
             rows = control.ask({"ask": "status"})["children"]
         assert isinstance(rows, list)
-        for row in rows:
+        return rows
+
+    def _survivors(self) -> None:
+        """Say of each process whether it is still the one that was started."""
+        for row in self._rows():
             said = "alive" if row["state"] == "ready" and row["restarts"] == 0 else f"restarted-{row['restarts']}"
-            self.said.append({"role": row["role"], "attack": "survives", "said": said, "ms": 0})
+            role = "channel" if row["role"] == CHANNEL else row["role"]
+            self.said.append({"role": role, "attack": "survives", "said": said, "ms": 0})
 
     def bare(self, scene: Scene) -> None:
         """Attack as whoever started Wirken, without any wall of ours, in namespaces that are thrown away."""

@@ -203,3 +203,27 @@ def test_without_landlock_none_of_its_parts_is_required() -> None:
 
 def test_the_kernel_of_these_tests_has_every_wall() -> None:
     assert process.lacking(landlock.version()) == ()
+
+
+def test_an_adapter_connects_to_its_own_way_out_alone_and_binds_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as way_out, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = (way_out.getsockname()[1], other.getsockname()[1])
+        code = (
+            f"to = [('127.0.0.1', port) for port in {ports}]\n"
+            "bind = lambda: socket.socket().bind(('127.0.0.1', 0))\n"
+            "print(json.dumps([tried(lambda: socket.create_connection(each).close()) for each in to]\n"
+            "                 + [tried(bind), tried(lambda: socket.socket(socket.AF_INET6))]))"
+        )
+        found = inside("channels", code, tmp_path, f", connect=({ports[0]},)")
+    assert found == ["yes", CLOSED, NO, NO]
+
+
+def test_an_adapter_keeps_files_in_its_own_folder_and_nowhere_else(tmp_path: Path) -> None:
+    own, other = tmp_path / "channels/matrix", tmp_path / "channels/other"
+    own.mkdir(parents=True)
+    other.mkdir()
+    code = (
+        f"places = [{str(own)!r}, {str(other)!r}, {str(tmp_path)!r}]\n"
+        "print(json.dumps([tried(lambda: open(place + '/file', 'w').close()) for place in places]))"
+    )
+    assert inside("channels", code, tmp_path, f", state={str(own)!r}") == ["yes", CLOSED, CLOSED]

@@ -105,10 +105,23 @@ def test_top_level_directories_are_links_or_folders_as_on_the_machine(tmp_path: 
 def test_a_role_id_belongs_to_the_row_before_its_number() -> None:
     assert roles.role_of("runner-12") is roles.ROLES["runner"]
     assert roles.role_of("vault") is roles.ROLES["vault"]
+    assert roles.role_of("channel-telegram") is roles.ROLES["channels"]
+
+
+def test_an_adapter_sees_its_own_socket_to_the_relay_and_the_folder_it_keeps() -> None:
+    def own(role_id: str, state: str = "") -> dict[str, str]:
+        seen = {mount.target: mount.kind for mount in views.mounts(roles.row_of(role_id, state), SCENE)}
+        return {path.removeprefix(WIRKENS): kind for path, kind in seen.items() if path.startswith(WIRKENS)}
+
+    gateway = {"sockets/gateway.sock": "ro-bind"}
+    assert own("channel-slack") == gateway | {"sockets/relay-channel-slack.sock": "ro-bind"}
+    kept = {"sockets/relay-channel-matrix.sock": "ro-bind", "channels/matrix": "bind"}
+    assert own("channel-matrix", "channels/matrix") == gateway | kept
+    assert own("web", "channels/matrix") == gateway
 
 
 def test_every_role_is_started_and_stopped_once() -> None:
-    to_come = {roles.CHANNELS, roles.MCP, roles.SIEM, roles.WITNESS}
+    to_come = {roles.MCP, roles.SIEM, roles.WITNESS}
     assert sorted(roles.START_ORDER) == sorted(set(roles.ROLES) - to_come)
     assert sorted(name for stage in roles.STOP_STAGES for name in stage) == sorted(set(roles.ROLES) - to_come)
 

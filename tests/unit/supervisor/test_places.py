@@ -54,6 +54,18 @@ def test_modes_are_tightened_at_every_start(tmp_path: Path) -> None:
         assert (data / name).stat().st_mode & 0o777 == 0o600
 
 
+def test_what_an_adapter_keeps_is_made_and_tightened_like_the_rest(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    tree.prepare(str(data), str(data / "sockets"), -1)
+    assert not (data / "channels").exists()
+    tree.prepare(str(data), str(data / "sockets"), -1, ["channels/matrix"])
+    (data / "channels/matrix/store.db").touch(mode=0o644)
+    (data / "channels").chmod(0o755)
+    tree.prepare(str(data), str(data / "sockets"), -1, ["channels/matrix"])
+    assert [(data / name).stat().st_mode & 0o777 for name in ("channels", "channels/matrix")] == [0o700, 0o700]
+    assert (data / "channels/matrix/store.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_tightening_follows_no_link_and_no_second_name(tmp_path: Path) -> None:
     data, outside = tmp_path / "data", tmp_path / "outside"
     tree.prepare(str(data), str(data / "sockets"), -1)
@@ -132,6 +144,15 @@ def test_the_page_is_bound_on_both_loopbacks_and_a_busy_one_is_named() -> None:
         listeners.loopback(port)
     for one in bound:
         one.close()
+
+
+def test_a_webhook_is_bound_on_127_0_0_1_alone_and_a_busy_one_says_what_to_change() -> None:
+    port = free_port()
+    with listeners.webhook("channel-teams", port) as bound:
+        assert bound.getsockname() == ("127.0.0.1", port)
+        with pytest.raises(listeners.BusyPort, match=f"Port {port} of teams") as caught:
+            listeners.webhook("channel-teams", port)
+        assert "[channels.teams]" in caught.value.advice
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")

@@ -41,7 +41,9 @@ PLAN = Plan(
     data="/d",
     sockets="/s",
     program=("/p",),
-    programs={role: ("/py", "-m", role) for role in ("vault", "gateway", "runner", "outbound", "web")},
+    programs={role: ("/py", "-m", role) for role in ("vault", "gateway", "runner", "outbound", "web", "channel-teams")},
+    webhooks={"channel-teams": 3978},
+    states={"channel-teams": "channels/teams"},
     workspaces=("/w",),
     credentials=("key",),
     keychain_environment={"X": "y"},
@@ -54,8 +56,9 @@ PLAN = Plan(
 
 @pytest.fixture
 def listeners() -> Iterator[Listeners]:
-    ends = [socket.socket(socket.AF_UNIX) for _ in range(6)]
-    yield Listeners(ends[0], ends[1], ends[2], ends[3], (ends[4],), (("runner", ends[5]),))
+    ends = [socket.socket(socket.AF_UNIX) for _ in range(8)]
+    relays = (("runner", ends[5]), ("channel-teams", ends[6]))
+    yield Listeners(ends[0], ends[1], ends[2], ends[3], (ends[4],), relays, {"channel-teams": ends[7]})
     for end in ends:
         end.close()
 
@@ -225,7 +228,9 @@ def test_each_child_keeps_its_own_descriptors_and_no_other(listeners: Listeners)
     assert set(line("vault", PLAN, listeners).keep) == {90, 92, vault}
     assert set(line("gateway", PLAN, listeners).keep) == {90, 91, 95, gateway, operator}
     assert set(line("runner", PLAN, listeners).keep) == {90, 91}
-    assert set(line("outbound", PLAN, listeners).keep) == {90, 91, listeners.relays[0][1].fileno()}
+    relays = {listener.fileno() for _, listener in listeners.relays}
+    assert set(line("outbound", PLAN, listeners).keep) == {90, 91, *relays}
+    assert set(line("channel-teams", PLAN, listeners).keep) == {90, 91, listeners.webhooks["channel-teams"].fileno()}
     assert set(line("web", PLAN, listeners).keep) == {90, 91, 93, 94, web}
 
 
@@ -268,7 +273,12 @@ def test_options_are_those_of_the_contract(listeners: Listeners) -> None:
     assert options("gateway") == [*common, *gateway]
     runner = ["--gateway-socket", "--workspace", "--cgroup", "--skills", "--relay-socket", "--role-id"]
     assert options("runner") == [*common, *runner]
-    assert options("outbound") == [*common, "--gateway-socket", "--relay-listen-fd"]
+    assert options("outbound") == [*common, "--gateway-socket", "--relay-listen-fd", "--relay-listen-fd"]
+    adapter = [*common, "--gateway-socket", "--relay-socket"]
+    assert options("channel-teams") == [*adapter, "--listen-fd", "--state"]
+    words = line("channel-teams", PLAN, listeners).argv
+    assert words[words.index("--relay-socket") + 1] == "/s/relay-channel-teams.sock"
+    assert words[words.index("--state") + 1] == "/d/channels/teams"
     assert options("web") == [
         *common,
         "--gateway-socket",
@@ -277,6 +287,19 @@ def test_options_are_those_of_the_contract(listeners: Listeners) -> None:
         "--owner-uid",
         "--also-uids",
     ]
+
+
+def test_an_adapter_without_webhook_or_folder_is_told_of_none(listeners: Listeners) -> None:
+    plan = PLAN._replace(programs={"channel-slack": ("/py",)}, webhooks={}, states={})
+    words = line("channel-slack", plan, listeners).argv
+    assert not {"--listen-fd", "--state"} & set(words)
+    assert plan.relayed == ("runner", "channel-slack")
+
+
+def test_adapters_are_started_last_and_stopped_first() -> None:
+    ids = ["channel-slack", "web", "channel-discord", "vault", "gateway"]
+    assert stages.start_order(ids) == ["vault", "gateway", "web", "channel-slack", "channel-discord"]
+    assert {stages.stage_of(role) for role in ("channel-slack", "gateway", "web")} == {0}
 
 
 def test_what_need_not_be_said_is_left_out(listeners: Listeners) -> None:

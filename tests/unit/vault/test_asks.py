@@ -6,7 +6,7 @@ import pytest
 
 from wirken.domain.ids import RoleName
 from wirken.ipc.calls import vault as calls
-from wirken.vault.asks import ASKS, NotYours, check
+from wirken.vault.asks import ASKS, NotYours, check, may_have
 
 QUESTIONS: dict[str, calls.VaultQuestion] = {
     type(question).__name__: question
@@ -34,6 +34,8 @@ MAY: dict[str, set[str]] = {
     "runner-2": CHILD,
     "web": CHILD,
     "someone": CHILD,
+    "channel-telegram": CHILD | {"CredentialFor"},
+    "channels": CHILD,
     "gateway": CHILD | {"PeerKey", "AgentKey", "SignHead", "LastHead"},
     "outbound": CHILD | {"CredentialFor"},
     "operator": {
@@ -58,5 +60,28 @@ def test_a_role_is_answered_its_own_questions_only(role: str, name: str) -> None
             check(RoleName(role), QUESTIONS[name])
 
 
-def test_nobody_but_outbound_is_given_a_value() -> None:
-    assert [role for role, may in MAY.items() if "CredentialFor" in may] == ["outbound"]
+def test_nobody_but_outbound_and_adapters_is_given_a_value() -> None:
+    assert [role for role, may in MAY.items() if "CredentialFor" in may] == ["channel-telegram", "outbound"]
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "good"),
+    [
+        ("channel-telegram", "channel.telegram.token", True),
+        ("channel-telegram", "channel.telegramx.token", False),
+        ("channel-telegram", "channel.discord.token", False),
+        ("channel-telegram", "channel.telegram", False),
+        ("channel-telegram", "openai", False),
+        ("channel-telegram", "xchannel.telegram.token", False),
+        ("channel-", "channel..token", False),
+        ("channel-discord", "channel.telegram.token", False),
+        ("outbound", "openai", True),
+        ("outbound", "mail", False),
+        ("outbound", "channel.telegram.token", False),
+        ("operator", "openai", False),
+        ("web", "openai", False),
+    ],
+)
+def test_a_channels_secrets_are_its_adapters_and_nobody_elses(role: str, name: str, good: bool) -> None:
+    bound = frozenset({"openai", "channel.telegram.token"})
+    assert may_have(RoleName(role), name, bound) is good

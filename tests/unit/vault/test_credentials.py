@@ -15,6 +15,7 @@ from wirken.ipc.calls.vault import (
     RotateCredential,
 )
 from wirken.ipc.vault_wire import VaultSealed
+from wirken.vault.asks import OUTBOUND
 from wirken.vault.cipher import NotAuthentic
 from wirken.vault.credentials import (
     BadCredential,
@@ -28,7 +29,7 @@ DAY = 86_400_000
 
 
 def value(parts: Parts, name: str = "openai") -> CredentialReply:
-    return parts.credentials.value_for(CredentialFor(name))
+    return parts.credentials.value_for(OUTBOUND, CredentialFor(name))
 
 
 def test_a_stored_value_comes_back_for_outbound(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_an_edited_row_is_noticed(tmp_path: Path, change: str) -> None:
     connection.close()
     parts = Parts(tmp_path, bound=frozenset({"openai", "anthropic"})).started()
     with pytest.raises(NotAuthentic):
-        parts.credentials.value_for(CredentialFor("anthropic" if "anthropic" in change else "openai"))
+        parts.credentials.value_for(OUTBOUND, CredentialFor("anthropic" if "anthropic" in change else "openai"))
     with pytest.raises(NotAuthentic):
         parts.credentials.rows()
 
@@ -152,7 +153,7 @@ def test_everything_is_unavailable_while_sealed(tmp_path: Path) -> None:
         lambda: credentials.rotate(RotateCredential("a", b"x")),
         lambda: credentials.remove(RemoveCredential("a")),
         credentials.rows,
-        lambda: credentials.value_for(CredentialFor("openai")),
+        lambda: credentials.value_for(OUTBOUND, CredentialFor("openai")),
     ):
         with pytest.raises(VaultSealed, match="wirken unlock"):
             asked()

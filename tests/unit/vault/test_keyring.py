@@ -12,6 +12,7 @@ from wirken.domain.secret import Secret
 from wirken.ipc.calls.vault import AddCredential, CredentialFor, OfferKey, Protect, Unlock
 from wirken.ipc.vault_wire import VaultSealed
 from wirken.vault import cipher, keyfiles, passphrase
+from wirken.vault.asks import OUTBOUND
 from wirken.vault.handover import BadHandOver, Delivered, parse, wait_for
 from wirken.vault.passphrase import WeakPassphrase, WrongPassphrase
 
@@ -30,7 +31,7 @@ def with_credential(folder: Path) -> Parts:
 
 
 def still_opens(parts: Parts) -> bool:
-    return parts.credentials.value_for(CredentialFor("openai")).value == b"sk-1"
+    return parts.credentials.value_for(OUTBOUND, CredentialFor("openai")).value == b"sk-1"
 
 
 def behind_passphrase(folder: Path) -> Parts:

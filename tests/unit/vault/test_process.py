@@ -61,9 +61,13 @@ def hears(sock: socket.socket) -> bytes:
 def test_roles_get_what_is_theirs_and_nothing_else(tmp_path: Path) -> None:
     with running(tmp_path / "vault", bound=["openai"]) as vault:
         gateway, outbound, runner = (vault.client(role) for role in ("gateway", "outbound", "runner"))
+        telegram, slack = (vault.client(role) for role in ("channel-telegram", "channel-slack"))
         operator = vault.operator()
         operator.call(AddCredential("openai", CANARY), Done)
         operator.call(AddCredential("mail", b"other"), Done)
+        operator.call(AddCredential("channel.telegram.token", b"bot"), Done)
+        assert telegram.call(CredentialFor("channel.telegram.token"), CredentialReply).value == b"bot"
+        assert slack.call(CredentialFor("channel.slack.bot_token"), CredentialReply) == CredentialReply(found=False)
         assert outbound.call(CredentialFor("openai"), CredentialReply).value == CANARY
         mine = runner.call(Identity(), IdentityReply)
         assert mine.role == "runner"
@@ -73,6 +77,10 @@ def test_roles_get_what_is_theirs_and_nothing_else(tmp_path: Path) -> None:
         assert operator.call(LastHead(SESSION), HeadReply) == HeadReply(1, head(1).head)
         for client, question in (
             (outbound, CredentialFor("mail")),
+            (outbound, CredentialFor("channel.telegram.token")),
+            (slack, CredentialFor("channel.telegram.token")),
+            (telegram, CredentialFor("openai")),
+            (telegram, AddCredential("channel.telegram.token", b"x")),
             (outbound, ListCredentials()),
             (runner, CredentialFor("openai")),
             (gateway, CredentialFor("openai")),
@@ -86,7 +94,7 @@ def test_roles_get_what_is_theirs_and_nothing_else(tmp_path: Path) -> None:
                 client.call(question, Done)
         with pytest.raises(UsageError):
             operator.call(AddCredential("../x", b"x"), Done)
-        assert runner.call(VaultStatus(), VaultReport) == VaultReport("keyfile", False, 2)
+        assert runner.call(VaultStatus(), VaultReport) == VaultReport("keyfile", False, 3)
 
 
 def test_a_passphrase_seals_the_vault_across_a_restart(tmp_path: Path) -> None:

@@ -74,7 +74,10 @@ class HeadReply(msgspec.Struct, frozen=True):
 
 
 class CredentialFor(msgspec.Struct, frozen=True, tag="credential_for"):
-    """The value of a credential. Outbound only, for the names its configuration binds to a provider."""
+    """The value of a credential: outbound's, for the names that the configuration binds, and an adapter's own.
+
+    The secrets of a channel are `channel.<channel>.<setting>`, for the role `channel-<channel>` and nobody else.
+    """
 
     name: str
 
