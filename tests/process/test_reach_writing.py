@@ -143,6 +143,8 @@ def test_a_command_that_does_not_plainly_write_is_told_why_it_could_not(yard: Ya
     assert "Read-only file system" in ran.output
     assert f"[given for reading only: {yard.place}/a. A path outside" in ran.output
     assert (yard.place / "a").exists()
+    ran = yard.ask("rm @/a*", "glob")
+    assert f"[not shown to it: {yard.place}/a*. A path outside" in ran.output
     ran = yard.ask("perl -e 'mkdir($ARGV[0])' @/new", "perl2", "can read: @/new")
     assert "only where it plainly makes or changes" in ran.output
 

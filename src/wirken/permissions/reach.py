@@ -59,6 +59,15 @@ def judged(
     return Judged(here, classify(here, profile, programs, lowered))
 
 
+def not_given(call: CanonicalCall) -> tuple[str, ...]:
+    """Return the paths outside that a command names and is not given, `*` for what is not certain of them."""
+    if call.tool != "exec":
+        return ()
+    named = (key.removeprefix("file:") for key in classify(call).keys if key.startswith("file:"))
+    shown = (*_SHOWN, *(one.path for one in call.place.outside))
+    return tuple(path for path in named if not any(lies_in(path, place) for place in shown))
+
+
 def _given(found: Classified, roots: tuple[str, ...]) -> tuple[Outside, ...]:
     below = (
         path

@@ -14,7 +14,7 @@ from wirken.domain import limits
 from wirken.domain.actions import Outside, Tier
 from wirken.permissions.decide import classify
 from wirken.permissions.findings import Judged
-from wirken.permissions.reach import judged
+from wirken.permissions.reach import judged, not_given
 
 ROOTS = ("/home/me", "/srv/data")
 texts = st.text(st.characters()) | st.dictionaries(
@@ -87,3 +87,20 @@ def test_what_is_handed_over_is_what_is_found_about_the_call_as_it_was_placed(
 ) -> None:
     placed = judged(call(tool, text), roots, "strict")
     assert placed.found == classify(placed.call, "strict")
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        ("rm /home/me/*.o", ("/home/me/*.o",)),
+        ("cat /home/me/$x /home/me/a", ("/home/me/*",)),
+        ("cat /home/me/a /home/you/b", ("/home/you/b",)),
+        ("cat /home/me/a /etc/passwd /usr/share/x notes /tmp/y", ()),
+        ("mkdir /home/me/a; touch /home/me/a/b", ()),
+        ("cat " + " ".join(f"/home/me/{n}" for n in range(4)), tuple(f"/home/me/{n}" for n in range(4))),
+        ("echo /home/you/b", ()),
+    ],
+)
+def test_it_is_known_what_a_command_names_and_does_not_get(command: str, missing: tuple[str, ...]) -> None:
+    assert not_given(judged(call("exec", json.dumps({"command": command})), ROOTS).call) == missing
+    assert not_given(call("read_file", '{"path":"/home/you/b"}')) == ()

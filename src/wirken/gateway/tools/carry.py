@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import msgspec
 
 from wirken.domain import limits, request_limits
+from wirken.domain.actions import CanonicalCall
 from wirken.domain.errors import Unavailable
 from wirken.domain.ids import RoleName
-from wirken.domain.text import clean
+from wirken.domain.text import brief, clean
 from wirken.gateway.agent.model import OUTBOUND
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.egress.calls import CallEgress
@@ -19,6 +20,7 @@ from wirken.gateway.tools.catalogue import IN_OUTBOUND
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls.outbound import Perform
 from wirken.ipc.calls.runner import Ran, Run, WirePermit
+from wirken.permissions.reach import not_given
 from wirken.record.permit import Permit
 
 
@@ -40,7 +42,7 @@ class Carrier:
         Cancelling kills the command in its sandbox.
         """
         async with self.egress.during(permit, seat) as running:
-            return running.noted(await self._placed(permit, seat))
+            return running.noted(_explained(permit.call, await self._placed(permit, seat)))
 
     async def _placed(self, permit: Permit, seat: Seat) -> Ran:
         place = permit.call.place
@@ -71,6 +73,19 @@ class Carrier:
                 return _bounded(await link.call(Run(_wire(permit), permit.call.canonical()), Ran))
         except TimeoutError:
             raise Unavailable("The runner did not answer in time.") from None
+
+
+def _explained(call: CanonicalCall, ran: Ran) -> Ran:
+    """Say of a command that failed which paths outside it did not get: in there, they look as if they were missing."""
+    missing = not_given(call) if ran.outcome == "failed" else ()
+    if not missing:
+        return ran
+    listed = ", ".join(map(brief, missing[: limits.REASONS]))
+    said = (
+        f"[not shown to it: {listed}. A path outside the workspace is given where it is written whole, without wildcard"
+        f" or variable, and lies in what the operator opened; at most {limits.OUTSIDE_PATHS} for one call]"
+    )
+    return msgspec.structs.replace(ran, output=f"{ran.output.rstrip()}\n{said}".lstrip())
 
 
 def _wire(permit: Permit) -> WirePermit:
