@@ -43,6 +43,7 @@ from wirken.ipc.calls.operator import (
 from wirken.ipc.files import NONE, Files
 from wirken.ipc.frames import Asked, Conversing, Inbound, Rejected
 from wirken.ipc.link import Emit, Link, pack
+from wirken.ipc.pace import Pace
 
 T = TypeVar("T")
 
@@ -148,6 +149,8 @@ class ChannelPeer:
     approvals: Approvals
     spoken: Spoken
     deliveries: Deliveries
+    pace: Pace
+    """How fast it is read, whoever is connected as this channel."""
     surface: Surface | None = None
     _taking: set[asyncio.Task[None]] = field(default_factory=set)
     _files: int = 0

@@ -7,9 +7,9 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
-from wirken.domain import limits
+from wirken.domain import limits, pace_limits
 from wirken.domain.errors import WirkenError
 from wirken.domain.events import PeerRefused, Trust
 from wirken.domain.ids import RoleName
@@ -19,9 +19,13 @@ from wirken.ipc import handshake, peer
 from wirken.ipc.calls.vault import KeyReply, PeerKey
 from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.link import Link, Receiver
+from wirken.ipc.pace import Pace
 
 _log: Final = logging.getLogger("wirken.gateway")
 OPERATOR: Final = RoleName("operator")
+
+Strangers: TypeAlias = dict[asyncio.Task[None], None]
+"""Meetings whose peer has not proved anything yet, in the order in which they came."""
 
 ReceiverFor = Callable[[RoleName], Receiver]
 """Gives what stands behind a link of a role. Raises `ProtocolError` for a role that has no business here."""
@@ -50,28 +54,49 @@ class Door:
         listener.setblocking(False)
         loop = asyncio.get_running_loop()
         places = asyncio.Semaphore(limits.CONNECTIONS)  # of this listener: a crowd at one door leaves the other free
+        pace = Pace(pace_limits.DOOR_CALLERS, pace_limits.DOOR_BURST)
+        strangers: Strangers = {}
         while True:
             sock, _ = await loop.sock_accept(listener)
-            if places.locked():
+            await asyncio.sleep(pace.took(1, loop.time()))
+            if places.locked() and strangers:
+                next(iter(strangers)).cancel()  # who has not proved anything for longest; a handshake takes 3 ms
+            elif places.locked():
                 peer.close_quietly(sock)
                 continue
             await places.acquire()
-            task = loop.create_task(self._meet(sock, operators=operators))
-            self._meeting.add(task)
-            task.add_done_callback(self._meeting.discard)
-            task.add_done_callback(lambda _: places.release())
+            self._begin(sock, places, strangers, operators=operators)
 
-    async def _meet(self, sock: socket.socket, *, operators: bool) -> None:
-        """Let a peer in, and stay until its link is closed."""
+    def _begin(self, sock: socket.socket, places: asyncio.Semaphore, strangers: Strangers, *, operators: bool) -> None:
+        def proven() -> None:
+            del strangers[task]
+
+        task = asyncio.get_running_loop().create_task(self._meet(sock, proven, operators=operators))
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self._meeting.discard(task)
+            if task in strangers:
+                del strangers[task]
+                peer.close_quietly(sock)
+            places.release()
+
+        strangers[task] = None
+        self._meeting.add(task)
+        task.add_done_callback(ended)
+
+    async def _meet(self, sock: socket.socket, proven: Callable[[], None], *, operators: bool) -> None:
+        """Let a peer in, and stay until its link is closed. `proven` is called once it is known who that is."""
         sock.setblocking(False)
         socket_name = "operator.sock" if operators else "gateway.sock"
         try:
             role = await self._role(sock, operators=operators)
-            link = peer.adopt(sock, role, self.receiver_for(role))
+            receiver = self.receiver_for(role)
         except (WirkenError, OSError) as error:
             peer.close_quietly(sock)
             await self._refused(socket_name, str(error))
             return
+        proven()
+        link = peer.adopt(sock, role, receiver)
         await self.welcome(link)
         await link.closed.wait()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from wirken.domain import pace_limits
 from wirken.domain.errors import WirkenError
-from wirken.domain.ids import RoleName
+from wirken.domain.ids import ChannelId, RoleName
 from wirken.gateway.agent.model import OUTBOUND
 from wirken.gateway.approvals import Approvals
 from wirken.gateway.connection import ChannelPeer, SurfacePeer, WingPeer, attach, channel_of, surface_peer
@@ -23,6 +24,7 @@ from wirken.gateway.spoken import Spoken
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls.runner import SandboxReport, SandboxStatus
 from wirken.ipc.link import Link, Receiver
+from wirken.ipc.pace import Pace
 
 _log: Final = logging.getLogger("wirken.gateway")
 WEB: Final = RoleName("web")
@@ -49,6 +51,8 @@ class Reception:
     wings: Wings
     egress: Egress
     sandbox_off: bool
+    _paces: dict[ChannelId, Pace] = field(default_factory=dict)
+    """Of every channel, so that a new connection is no new beginning."""
 
     def receiver_for(self, role: RoleName) -> Receiver:
         """Return what stands behind a link of `role`. Raises `ProtocolError` for one that has no business here."""
@@ -59,7 +63,10 @@ class Reception:
         if role.partition("-")[0] == RUNNER:
             return WingPeer(self.wings)
         channel = channel_of(role)
-        return ChannelPeer(channel, self.hub, self.intake, self.people, self.approvals, self.spoken, self.deliveries)
+        pace = self._paces.setdefault(channel, Pace(pace_limits.CHANNEL_FRAMES, pace_limits.CHANNEL_BURST))
+        return ChannelPeer(
+            channel, self.hub, self.intake, self.people, self.approvals, self.spoken, self.deliveries, pace
+        )
 
     async def welcome(self, link: Link) -> None:
         """Make a new link known to those who wait for it."""

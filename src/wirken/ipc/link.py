@@ -18,7 +18,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import msgspec
 
-from wirken.domain import limits
+from wirken.domain import limits, pace_limits
 from wirken.domain.errors import ProtocolError, WirkenError
 from wirken.domain.ids import RoleName
 from wirken.ipc import codec, memfd
@@ -27,6 +27,7 @@ from wirken.ipc.asking import LinkLost as LinkLost
 from wirken.ipc.files import NONE, Enclosing, Files
 from wirken.ipc.frames import Call, Cancel, Conversing, Failure, Frame, Item, Reply
 from wirken.ipc.framing import FrameDecoder, encode_frame
+from wirken.ipc.pace import Pace
 from wirken.ipc.stream import Stream
 
 T = TypeVar("T")
@@ -66,6 +67,16 @@ class TakesFiles(Protocol):
         ...
 
 
+@runtime_checkable
+class Paced(Protocol):
+    """A receiver whose peer may be in somebody else's hands: it is read no faster than `pace` lets it.
+
+    That counts frames, and `pace_limits.PACED_READ` as one; a frame has `pace_limits.PACED_FRAME` bytes at most.
+    """
+
+    pace: Pace
+
+
 def pack(value: msgspec.Struct) -> bytes:
     """Encode as MessagePack."""
     return _encoder.encode(value)
@@ -86,13 +97,15 @@ class Link:
         """Take over a non-blocking socket; nothing is read from it before the event loop's next round."""
         self.peer: Final = peer
         self.receiver: Final = receiver
-        self._decoder = FrameDecoder()
+        self._pace = receiver.pace if isinstance(receiver, Paced) else None
+        self._decoder = FrameDecoder(limits.FRAME if self._pace is None else pace_limits.PACED_FRAME)
         self._asking = Asking(self.send)
         self._answering: dict[int, asyncio.Task[None]] = {}
         self._came: list[int] = []
         """Descriptors that no frame has claimed yet."""
         self.closed: Final[asyncio.Event] = asyncio.Event()
-        self._stream = Stream(sock, self, limits.LINK_FILES if isinstance(receiver, TakesFiles) else 0)
+        most, read = limits.LINK_FILES if isinstance(receiver, TakesFiles) else 0, pace_limits.LINK_READ
+        self._stream = Stream(sock, self, most, read if self._pace is None else pace_limits.PACED_READ)
 
     # --- asking ---------------------------------------------------------------------------------------
 
@@ -146,7 +159,10 @@ class Link:
         try:
             for handle in handles:
                 memfd.size(handle)
-            for payload in self._decoder.feed(data):
+            payloads = self._decoder.feed(data)
+            if self._pace is not None:
+                self._wait(self._pace, len(payloads) + len(data) / pace_limits.PACED_READ)
+            for payload in payloads:
                 frame, count = codec.opened(payload)
                 if count or self._came:
                     self._take_with(frame, self._claimed(count))
@@ -156,6 +172,11 @@ class Link:
                 raise ProtocolError("The peer sent files that no frame claims.")
         except ProtocolError:
             self._stream.abort()
+
+    def _wait(self, pace: Pace, amount: float) -> None:
+        pause = pace.took(amount, asyncio.get_running_loop().time())
+        if pause:
+            self._stream.pause(pause)
 
     def stream_lost(self) -> None:
         Files(tuple(self._came)).close()

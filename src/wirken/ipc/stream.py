@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-_READ: Final = 256 * 1024  # bytes taken at once, as asyncio's own transports do
+from wirken.domain import pace_limits
+
 _PIECES: Final = 64  # queued pieces written at once; IOV_MAX is 1024, and more are no faster
 _DESCRIPTOR: Final = array.array("i").itemsize
 
@@ -43,9 +44,10 @@ class Stream:
     With 0 the kernel lets none into the process.
     """
 
-    def __init__(self, sock: socket.socket, owner: Owner, most: int) -> None:
-        """`sock` is non-blocking, and the stream's from here on."""
+    def __init__(self, sock: socket.socket, owner: Owner, most: int, read: int = pace_limits.LINK_READ) -> None:
+        """`sock` is non-blocking, and the stream's from here on. `read`: bytes taken at once."""
         self._sock = sock
+        self._read: Final = read
         self._owner = owner
         self._room: Final = socket.CMSG_LEN(most * _DESCRIPTOR) if most else 0
         self._queue: deque[_Piece] = deque()
@@ -88,6 +90,16 @@ class Stream:
         if sent:
             _close(handles)
 
+    def pause(self, seconds: float) -> None:
+        """Read nothing for a while; what the peer sends waits on its side."""
+        if not self._closing:
+            self._loop.remove_reader(self._sock.fileno())
+            self._loop.call_later(seconds, self._resume)
+
+    def _resume(self) -> None:
+        if not self._closing:
+            self._loop.add_reader(self._sock.fileno(), self._readable)
+
     def close(self) -> None:
         """Read nothing more, and close once what is queued was written."""
         if self._closing:
@@ -110,7 +122,7 @@ class Stream:
 
     def _readable(self) -> None:
         try:
-            data, beside, flags, _ = self._sock.recvmsg(_READ, self._room, socket.MSG_CMSG_CLOEXEC)
+            data, beside, flags, _ = self._sock.recvmsg(self._read, self._room, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:

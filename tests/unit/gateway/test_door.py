@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.gateway_bench import Bench, bench, facts, identity_of
+from tests.support.gateway_bench import PATIENCE, Bench, bench, facts, identity_of
 from tests.support.scripted_wings import ScriptedRunner, Wing, calls, says
 
 from wirken.domain import limits
@@ -16,7 +17,7 @@ from wirken.domain.events import PeerRefused, ToolResultFact
 from wirken.domain.ids import RoleName
 from wirken.domain.secret import Secret
 from wirken.ipc import handshake, peer
-from wirken.ipc.calls.operator import GatewayReport, GatewayStatus
+from wirken.ipc.calls.operator import ApprovalRows, GatewayReport, GatewayStatus, PendingApprovals
 from wirken.ipc.frames import Over
 from wirken.ipc.framing import encode_frame
 
@@ -104,18 +105,34 @@ async def test_a_flood_of_refusals_is_bounded_in_the_record(tmp_path: Path) -> N
         assert len(refusals(at)) == limits.REFUSALS_RECORDED
 
 
-async def test_a_crowd_of_silent_strangers_does_not_keep_the_owner_out(tmp_path: Path) -> None:
+async def test_a_crowd_of_silent_strangers_keeps_nobody_out(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         strangers = [socket.socket(socket.AF_UNIX) for _ in range(limits.CONNECTIONS)]
         for stranger in strangers:
             stranger.connect(str(at.paths.gateway_socket))
-        await asyncio.sleep(0.05)
+            stranger.settimeout(PATIENCE)
         assert (await at.say("hi"))[-1].outcome == "finished"  # type: ignore[union-attr]  # Over
         one_more = await identity_of(at.vault, "runner-1")
-        with pytest.raises(WirkenError):
-            await peer.dial(at.paths.gateway_socket, one_more, Wing(one_more, at.paths.gateway_socket))
+        link = await peer.dial(at.paths.gateway_socket, one_more, Wing(one_more, at.paths.gateway_socket))
+        assert await asyncio.to_thread(strangers[0].recv, 1) == b""  # who waited for longest gave way
+        strangers[-1].setblocking(False)
+        with pytest.raises(BlockingIOError):
+            strangers[-1].recv(1)
+        link.drop()
         for stranger in strangers:
             stranger.close()
+
+
+async def test_who_is_known_gives_way_to_nobody(tmp_path: Path) -> None:
+    async with bench(tmp_path, wings=False) as at, contextlib.AsyncExitStack() as stack:
+        known = [await stack.enter_async_context(at.operator()) for _ in range(limits.CONNECTIONS)]
+        for one in known:
+            await one.link.call(PendingApprovals(), ApprovalRows)
+        with socket.socket(socket.AF_UNIX) as one_more:
+            one_more.settimeout(PATIENCE)
+            one_more.connect(str(at.paths.operator_socket))
+            assert await asyncio.to_thread(one_more.recv, 1) == b""
+        assert not any(one.link.closed.is_set() for one in known)
 
 
 async def test_a_program_of_another_user_is_refused_on_both_sockets(tmp_path: Path) -> None:
