@@ -91,7 +91,8 @@ class ChannelBench:
     # --- people ---------------------------------------------------------------------------------------
 
     async def admits(self, user: str, role: str = "owner") -> None:
-        wanted = AllowSender(channel=self.channel, sender=self.rig.sender(user), principal="", role=role)
+        name = "owner" if role == "owner" else user
+        wanted = AllowSender(channel=self.channel, sender=self.rig.sender(user), principal=name, role=role)
         async with self.at.operator() as owner:
             await owner.link.call(wanted, Acknowledged)
 

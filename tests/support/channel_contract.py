@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.channel_bench import PATIENCE, ChannelBench, channel_bench
 from tests.support.channel_rig import Rig, Seen, Step
+from tests.support.scripted_wings import Step as ModelStep
 from tests.support.scripted_wings import calls, says
 
 from wirken.domain.events import DeliveryConfirmed, PermissionApproved, ToolPermitted, TurnEnded
@@ -111,6 +112,36 @@ class ChannelContract:
             await at.until_acknowledged(said)
             assert at.rows("mallory") == [] and at.at.model.questions == []
 
+    # --- while it is written --------------------------------------------------------------------------
+
+    async def test_an_answer_that_grows_becomes_the_answer_in_its_place(self, tmp_path: Path) -> None:
+        async with self.rig() as rig, channel_bench(tmp_path, rig, *self.slowly()) as at:
+            if not rig.can.edits:
+                pytest.skip("nothing can be edited there")
+            await rig.says("alice", "hello")
+            await at.until_seen("alice", lambda seen: bool(seen) and "…" in seen[-1].text)
+            self.gate.set()
+            await at.answered("alice")
+            [seen] = rig.seen("alice")
+            assert "Second" in seen.text and "…" not in seen.text and seen.edits >= 1
+
+    async def test_killed_while_an_answer_grows(self, tmp_path: Path) -> None:
+        async with self.rig() as rig, channel_bench(tmp_path, rig, *self.slowly()) as at:
+            if not rig.can.edits:
+                pytest.skip("nothing can be edited there")
+            await rig.says("alice", "hello")
+            await at.until_seen("alice", lambda seen: bool(seen) and "…" in seen[-1].text)
+            await at.dies()
+            self.gate.set()
+            await at.starts()
+            await at.answered("alice")
+            assert "Second" in rig.seen("alice")[-1].text
+
+    def slowly(self) -> tuple[ModelStep, ModelStep]:
+        """Two rounds: the model says much before a call, and stops before the answer until the gate opens."""
+        self.gate = asyncio.Event()
+        return calls(("list_files", "{}"), text=LONG), says("Second.", gate=self.gate)
+
     # --- questions ------------------------------------------------------------------------------------
 
     async def test_a_question_is_answered_by_who_may_and_by_nobody_else(self, tmp_path: Path) -> None:
@@ -128,7 +159,7 @@ class ChannelContract:
             assert at.at.runner.tools == ["exec"]
             seen = await at.until_seen("alice", lambda seen: not any(one.buttons for one in seen))
             rewritten = next(one for one in seen if one.message_id == question.message_id)
-            assert "Allowed once" in rewritten.text
+            assert "Allowed once by owner" in rewritten.text
             told = await rig.presses("alice", question, "deny")
             assert at.at.runner.tools == ["exec"] and (not told or "not open any more" in told)
 

@@ -133,8 +133,8 @@ class Joined:
     def puts(self, row: ApprovalRow) -> None:
         self.tells(Asked(row.session, pack(row)))
 
-    def settles(self, approval: str, decision: str) -> None:
-        self.tells(Settled("default/telegram/c", approval, decision))
+    def settles(self, approval: str, decision: str, by: str = "") -> None:
+        self.tells(Settled("default/telegram/c", approval, decision, by))
 
 
 @contextlib.asynccontextmanager

@@ -60,7 +60,7 @@ class Reception(Generic[P]):
             case Asked(approval=body):
                 self.approvals.asked(unpack(body, ApprovalRow))
             case Settled():
-                self.approvals.settled(frame.approval, frame.decision)
+                self.approvals.settled(frame.approval, frame.decision, frame.by)
             case Delta() | Row() | Over():
                 self._of_a_turn(frame)
             case Inbound():

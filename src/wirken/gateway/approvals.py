@@ -36,7 +36,7 @@ SUSPEND: Final = "suspend"
 
 @dataclass(slots=True)
 class _Pending:
-    """A question that waits. `answering`: a person has answered, and the row of it is on its way to disk."""
+    """A question that waits. `answering`: a person, `by`, has answered, and the row of it is on its way to disk."""
 
     matter: Matter
     row: ApprovalRow
@@ -44,6 +44,7 @@ class _Pending:
     elsewhere: bool
     """Whoever asked may not answer, so it is put to those who may, wherever they are."""
     answering: str = ""
+    by: str = ""
 
     pushed: bool = False
     """The conversation that it is put to was told, or will be when its channel connects."""
@@ -178,7 +179,7 @@ class Approvals:
         if len(self._past) > limits.QUESTIONS_REMEMBERED:
             self._past.popitem(last=False)
         if decision:  # what is only put aside goes on waiting
-            frame = Settled(session, approval, decision)
+            frame = Settled(session, approval, decision, waiting.by if decision == waiting.answering else "")
             self._hub.show(frame, lambda surface: waiting.here(surface) or waiting.there(surface))
 
     # --- answering ------------------------------------------------------------------------------------
@@ -207,7 +208,7 @@ class Approvals:
         fits(waiting.row, given)
         verdict, entries = decided(waiting.matter, waiting.row, given, by)
         recorded = waiting.matter.session.begin(*entries)
-        waiting.answering = given.choice
+        waiting.answering, waiting.by = given.choice, by.person.principal
         recorded.add_done_callback(lambda done: self._recorded(waiting, verdict, done))
         return recorded
 

@@ -97,6 +97,8 @@ class Settled:
     session: str
     approval: str
     decision: str
+    by: str = ""
+    """The person who decided, empty where nobody did."""
 
 
 @dataclass(frozen=True, slots=True)

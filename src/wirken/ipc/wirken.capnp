@@ -90,6 +90,7 @@ struct Settled {
   session  @0 :Text;
   approval @1 :Text;
   decision @2 :Text;
+  by       @3 :Text;   # the person who decided; empty where nobody did
 }
 
 # The turn has ended.

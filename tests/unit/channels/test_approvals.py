@@ -108,9 +108,9 @@ async def test_a_press_while_the_gateway_is_away_or_silent_says_so() -> None:
 async def test_the_message_is_rewritten_to_what_was_decided_and_loses_its_buttons() -> None:
     async with joined() as at:
         message_id = await shown(at)
-        at.settles(ROW.approval, "deny")
+        at.settles(ROW.approval, "deny", "anna\u202e")
         at.settles(ROW.approval, "once")
-        await until(lambda: at.platform.posts[message_id].text.startswith("Denied"))
+        await until(lambda: at.platform.posts[message_id].text.startswith("Denied by anna\\u202e: exec"))
         post = at.platform.posts[message_id]
         assert post.buttons == () and "exec" in post.text and "rm -rf" in post.text.replace("\u200b", "")
         await at.time.passes(60)
