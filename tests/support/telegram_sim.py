@@ -42,11 +42,14 @@ class Hold:
         self.step = None
         self._go.set()
 
-    async def passes(self, step: Step) -> None:
-        if self.step == step:
-            self.step = None
-            self.reached.set()
-            await self._go.wait()
+    async def passes(self, step: Step) -> bool:
+        """Return at once, or once released; say whether it had to wait."""
+        if self.step != step:
+            return False
+        self.step = None
+        self.reached.set()
+        await self._go.wait()
+        return True
 
 
 class Telegram(People):
@@ -134,22 +137,22 @@ class Telegram(People):
                 raise Refusal(401, "Unauthorized")
             if found[1]:
                 return await self._file(request, found[3])
-            result = await self._called(await _call(request, found[3]))
+            result = await self._called(await _call(request, found[3]), request)
         except Refusal as refused:
             return _refused(refused.answer)
         if isinstance(result, bytes):
             return web.Response(body=result, content_type="application/json")
         return web.json_response({"ok": True, "result": result})
 
-    async def _called(self, call: Call) -> object:
+    async def _called(self, call: Call, request: web.BaseRequest) -> object:
         self.calls.append(call.method)
         if call.method == "getupdates":
-            return await self._updates(call)
+            return await self._updates(call, request)
         if call.method not in METHODS or call.method in self.missing:
             raise Refusal(404, "Not Found")
         if call.method not in WRITES:
             return METHODS[call.method](self.state, call)
-        await self.hold.passes("sending")
+        await self._held("sending", request)
         if self.slow_downs:
             seconds = self.slow_downs.pop(0)
             raise Refusal(429, f"Too Many Requests: retry after {seconds:g}", retry_after=seconds)
@@ -172,14 +175,19 @@ class Telegram(People):
                 return response
         raise Refusal(404, "Not Found")
 
-    async def _updates(self, call: Call) -> object:
+    async def _held(self, step: Step, request: web.BaseRequest) -> None:
+        """Stop here if a test says so; a call whose caller died meanwhile is not taken."""
+        if await self.hold.passes(step) and (request.transport is None or request.transport.is_closing()):
+            raise Refusal(400, "Bad Request: nobody is there any more")
+
+    async def _updates(self, call: Call, request: web.BaseRequest) -> object:
         if self.state.webhook:
             raise Refusal(409, _HOOKED)
         if self._poll is not None and not self._poll.done():
             self._poll.set_exception(Refusal(409, _CONFLICT))
         offset, limit = call.number("offset"), min(max(call.number("limit") or 100, 1), 100)
         if self.state.updates and offset > min(self.state.updates):
-            await self.hold.passes("acknowledging")
+            await self._held("acknowledging", request)
         self.offsets.append(offset)
         if self.hasty:
             return self.state.waiting(limit)
