@@ -152,9 +152,10 @@ def _send_file(state: State, call: Call, kind: str) -> object:
     text, shown = _formatted(call, "caption")
     if units(text) > CAPTION:
         raise Refusal(400, "Bad Request: message caption is too long")
-    if kind not in call.files:
+    field_name = call.given.get(kind, kind).removeprefix("attach://")
+    if field_name not in call.files:
         raise Refusal(400, f"Bad Request: there is no {kind} in the request")
-    name, data = call.files[kind]
+    name, data = call.files[field_name]
     if not data:
         raise Refusal(400, "Bad Request: file must be non-empty")
     if len(data) > UPLOAD:

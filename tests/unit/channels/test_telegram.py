@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -211,6 +212,20 @@ async def test_a_menu_that_cannot_be_set_keeps_nobody_from_being_heard(bench: Be
     async with running(bench.platform, bench.house):
         bench.sim.say(bench.alice, "hello")
         assert await bench.house.texts(1) == ["hello"]
+
+
+@pytest.mark.parametrize("over", [0, 1])
+async def test_an_answer_may_be_as_long_as_the_limit(bench: Bench, monkeypatch: pytest.MonkeyPatch, over: int) -> None:
+    monkeypatch.setattr(limits, "TELEGRAM_ANSWER", 2000)
+    bench.sim.garbage = [b'{"ok":true,"result":[]' + b" " * (1977 + over) + b"}"]
+    with contextlib.ExitStack() as expected:
+        if over:
+            expected.enter_context(pytest.raises(PlatformAway, match="too long"))
+        async with running(bench.platform, bench.house) as task:
+            bench.sim.say(bench.alice, "hello")
+            await bench.house.until(lambda: bench.house.handled or task.done())
+            if over:
+                await task
 
 
 # --- fate -----------------------------------------------------------------------------------------------
