@@ -123,9 +123,7 @@ EXEC_TMP: Final = 64 * 2**20  # bytes of /tmp in the sandbox
 EXEC_OUTPUT_HEAD: Final = 48 * 1024  # bytes kept from the start of a command's output
 EXEC_OUTPUT_TAIL: Final = 16 * 1024  # bytes kept from its end, where errors usually stand
 EXEC_FILES: Final = 1024  # open descriptors per process
-GVISOR_FILES: Final = (
-    16384  # of gVisor's own, which holds one for each file that a command looked at; pip looks at 1500
-)
+GVISOR_FILES: Final = 16384  # of gVisor's own, which holds one for each file that a command looked at; pip at 2000
 EXEC_FILE_SIZE: Final = 1 * 2**30  # bytes of the largest file a command may write
 EXEC_PARALLEL: Final = 8  # commands at once; 8 x 512 MiB is what a laptop can give
 EXEC_ARGV: Final = 256  # elements of an argv array

@@ -125,10 +125,10 @@ def _sandbox(
         return missing, missing.look
     commands = _bubblewrap(options, host, base / "bubblewrap", token, options.bounds)
     if options.runsc:
-        from wirken.runner.gvisor import Gvisor  # as in `_engine`
+        from wirken.runner.gvisor import Gvisor, started  # as in `_engine`
 
         (base / "gvisor").mkdir()
-        runsc = RUNSC if options.tools else options.runsc
+        runsc = started(RUNSC if options.tools else options.runsc, own_usr=not options.tools)
         online = environment(certificates(host.root))
         sandbox = Gvisor(runsc, commands, base / "gvisor", options.bounds, token, online, tools=options.tools)
         return sandbox, sandbox.look

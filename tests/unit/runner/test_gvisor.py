@@ -15,7 +15,7 @@ from tests.support.runner_client import Boxed, Client, runner
 
 from wirken.domain import limits
 from wirken.ipc.calls.runner import WirePermit
-from wirken.runner.gvisor import configuration, runsc_line
+from wirken.runner.gvisor import configuration, runsc_line, started
 from wirken.runner.sandbox import Bounds, Command
 
 pytestmark = pytest.mark.slow
@@ -97,7 +97,7 @@ def test_only_a_command_with_a_network_joins_one_and_is_told_of_the_proxy() -> N
         told = json.loads(configuration(command, Bounds(), online={"https_proxy": "here"}))
         assert ("https_proxy=here" in told["process"]["env"]) is online
         assert ({"type": "network"} not in told["linux"]["namespaces"]) is online
-        assert ("--network=host" in runsc_line("runsc", "/b", online=online)) is online
+        assert ("--network=host" in runsc_line(("runsc",), "/b", online=online)) is online
 
 
 def test_the_bundle_gives_no_capability_and_sizes_what_can_be_written() -> None:
@@ -118,3 +118,9 @@ def test_a_program_may_look_at_more_files_than_it_may_hold(box: Client) -> None:
 def test_the_commands_own_limits_are_those_of_every_command(box: Client) -> None:
     files = str(limits.EXEC_FILES)
     assert box.sh("ulimit -n; ulimit -Hn; ulimit -c").output.split() == [files, files, "0"]
+
+
+def test_namespaces_are_made_by_the_machines_own_program_where_it_is_shown() -> None:
+    assert started("/usr/bin/runsc", own_usr=True)[-1] == "/usr/bin/runsc"
+    assert started("/usr/bin/runsc", own_usr=True)[0] == "/usr/bin/unshare"
+    assert started("/runsc", own_usr=False) == ("/runsc",)
