@@ -56,6 +56,7 @@ def test_a_policy_beyond_the_gateways_view_is_in_force_recorded_and_shown(tmp_pa
             "http_request": "policy:allowed_tools",
             "list_files": "",
             "read_file": "policy:allowed_tools",
+            "send_file": "policy:allowed_tools",
             "web_search": "policy:allowed_tools",
             "write_file": "policy:blocked_tools",
         }

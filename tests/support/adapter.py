@@ -21,7 +21,7 @@ from wirken.ipc.calls.channels import AdapterQuestion, ChannelState, Deliver, De
 from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, AnswerAs, ApprovalRow
 from wirken.ipc.files import Files
 from wirken.ipc.frames import Accepted, Asked, Attached, Conversing, Inbound, Over, Rejected, Said
-from wirken.ipc.link import Emit, Link, unpack
+from wirken.ipc.link import Answered, Emit, Link, unpack
 from wirken.ipc.prompt import lines
 
 
@@ -43,7 +43,16 @@ class Adapter(Wing):
         self.news = asyncio.Event()
         self.deliver: Callable[[Deliver], Awaitable[Delivered]] = came_through
         """What becomes of each."""
+        self.got: list[bytes] = []
+        """The files of deliveries, those asked for twice included."""
         self._decoder = msgspec.msgpack.Decoder(AdapterQuestion)
+
+    async def answer_with(self, link: Link, question: bytes, files: Files, emit: Emit) -> Answered:
+        self.got += [memfd.content(handle) for handle in files.handles]
+        return await self.answer(link, question, emit)
+
+    def received_with(self, link: Link, frame: Conversing, files: Files) -> None:
+        raise AssertionError("the gateway sends files with questions only")
 
     def message(self, sender: str, text: str, conversation: str = "", **more: object) -> Inbound:
         """Return a message of an account, in a direct conversation unless one is named."""

@@ -22,6 +22,7 @@ import msgspec
 from wirken.domain.actions import CanonicalCall, NetworkMode, Place, SandboxKind
 from wirken.domain.ids import AgentId, ChannelId, PrincipalId, SessionId
 from wirken.ipc.calls.runner import Run, WirePermit
+from wirken.ipc.files import Files
 from wirken.runner.assemble import EngineOptions, Host, Options, assembled
 from wirken.runner.owner import Owner
 from wirken.runner.sandbox import Bounds
@@ -77,14 +78,14 @@ class Bench:
         if "place" in request:
             place = msgspec.convert(request["place"], Place)
             question = self.anywhere(str(request["tool"]), str(request["arguments"]), place)
-            return dict(msgspec.to_builtins(await self._tools.run(question)))
+            return dict(msgspec.to_builtins(await self._tools.run(question, Files())))
         folders = request.get("read_only", [])
         assert isinstance(folders, list)
         network: NetworkMode = "open" if request.get("network") else "none"
         question = self.question(
             str(request["tool"]), str(request["arguments"]), folders, network, steering=request.get("steering") is True
         )
-        return dict(msgspec.to_builtins(await self._tools.run(question)))
+        return dict(msgspec.to_builtins(await self._tools.run(question, Files())))
 
     async def _timed(self, count: int, pause: float) -> dict[str, object]:
         took = []
@@ -92,7 +93,7 @@ class Bench:
             await asyncio.sleep(pause)
             question = self.question("exec", '{"argv":["true"]}', [])
             started = time.perf_counter()
-            await self._tools.run(question)
+            await self._tools.run(question, Files())
             took.append((time.perf_counter() - started) * 1e3)
         return {
             "took": took,

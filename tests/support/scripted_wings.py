@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,13 +15,13 @@ from wirken.domain.actions import CanonicalCall
 from wirken.domain.conversation import CallProposed, Completed, ModelEvent, TextDelta
 from wirken.domain.errors import WirkenError
 from wirken.domain.inbox import Keeping
-from wirken.ipc import handshake, peer
+from wirken.ipc import handshake, memfd, peer
 from wirken.ipc.calls.egress import EndedEgress, OnRecord, ReachEgress, StopEgress
 from wirken.ipc.calls.outbound import Complete, CompletionEnd, OutboundQuestion, Perform
 from wirken.ipc.calls.runner import Keep, KeptIt, Ran, Run, RunnerQuestion, SandboxReport
-from wirken.ipc.files import Files
+from wirken.ipc.files import Enclosing, Files
 from wirken.ipc.frames import Conversing
-from wirken.ipc.link import Emit, Link
+from wirken.ipc.link import Answered, Emit, Link
 from wirken.runner import inbox
 
 _keeping = msgspec.json.Decoder(Keeping)
@@ -67,7 +68,7 @@ class Wing:
                 except WirkenError:
                     await asyncio.sleep(0.01)
 
-    async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> Answered:
         raise NotImplementedError
 
     def received(self, link: Link, frame: Conversing) -> None:
@@ -163,6 +164,8 @@ class ScriptedRunner(Wing):
         self.cancelled = 0
         self.kept: list[Keeping] = []
         """What it was asked to write, tries that failed included; it writes as the real runner does."""
+        self.gives: dict[str, bytes] = {}
+        """Files that it sends when they are asked for, by path."""
         self.keeps: Keeps | None = None
         """Comes before the writing: waits, or raises."""
         self._decoder = msgspec.msgpack.Decoder(RunnerQuestion)
@@ -187,14 +190,17 @@ class ScriptedRunner(Wing):
     def received_with(self, link: Link, frame: Conversing, files: Files) -> None:
         raise AssertionError("nobody converses with a runner")
 
-    async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> Answered:
         asked = self._decoder.decode(question)
         if not isinstance(asked, Run):
             return self.report
         self.ran.append(asked)
         self.started.set()
+        call = self._call.decode(asked.call)
+        if call.tool == "send_file" and (data := self.gives.get(json.loads(call.arguments)["path"])) is not None:
+            return Enclosing(Ran(outcome="ok", output=f"{len(data)} bytes"), Files((memfd.sealed(data),)))
         try:
-            return await self.behave(self._call.decode(asked.call), self)
+            return await self.behave(call, self)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise

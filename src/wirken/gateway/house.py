@@ -40,6 +40,7 @@ from wirken.gateway.log import AuditLog
 from wirken.gateway.operations import Operations
 from wirken.gateway.people import People
 from wirken.gateway.placing import Placing
+from wirken.gateway.posting import Posting
 from wirken.gateway.reaching import Reaches
 from wirken.gateway.reception import UNKNOWN, Reception
 from wirken.gateway.router import Router
@@ -101,7 +102,8 @@ class House:
         placing = Placing(self.loaded.config, self.router, roots, self.programs, catalogued)
         rules = Rules(placing, self._decide, self.approvals, self.loaded.config.http_credentials)
         self.egress = put_together(loaded.config, self.log, clock, self.wings, sessions, rules, self.store)
-        carrier = Carrier(self.wings, reaches, self.egress.calls)
+        channels = Channels(self.hub, clock)
+        carrier = Carrier(self.wings, reaches, self.egress.calls, Posting(channels))
         dispatcher = Dispatcher(self.log, catalogued, self._decide, self.approvals, carrier, placing)
         self.turns = Turns(
             sessions=sessions,
@@ -113,7 +115,15 @@ class House:
             unrecovered=set(self.log.unfinished()),
         )
         self.inbox = Inbox(self.router, self.wings, sessions, self.turns.start)
-        self.intake = Intake(
+        self.intake = self._intake()
+        self.deliveries = Deliveries(
+            sessions, channels, self.people, lifeline.vault, clock, self.turns.start, self.failed.set
+        )
+        self.desk = self._desk()
+        self.reception = self._reception()
+
+    def _intake(self) -> Intake:
+        return Intake(
             log=self.log,
             sessions=self.turns.sessions,
             router=self.router,
@@ -124,11 +134,6 @@ class House:
             turns=self.turns,
             inbox=self.inbox,
         )
-        self.deliveries = Deliveries(
-            sessions, Channels(self.hub, clock), self.people, lifeline.vault, clock, self.turns.start, self.failed.set
-        )
-        self.desk = self._desk()
-        self.reception = self._reception()
 
     def _reception(self) -> Reception:
         return Reception(

@@ -16,7 +16,7 @@ from wirken.gateway.inbox import Came, recorded
 from wirken.gateway.people import People
 from wirken.gateway.router import Router, Wish
 from wirken.gateway.sessions import Session
-from wirken.gateway.tools.catalogue import Tool
+from wirken.gateway.tools.catalogue import Tool, available
 from wirken.ipc.frames import Inbound
 
 Entries = list[tuple[Trust, Fact]]
@@ -77,7 +77,7 @@ class Seating:
             raise NotHeard("Whoever said this is not admitted any more.")
         if session.tools is not None and bool(session.tools.tools) != speaker.role.may_use_tools:
             await self.runner_known()
-            if session.tools != (offered := self._offered(speaker)):
+            if session.tools != (offered := self._offered(session, speaker)):
                 session.begin((Trust.GATEWAY, offered))
         return self.router.seat(session, wish, speaker)
 
@@ -85,7 +85,7 @@ class Seating:
         """Return the rows for a system prompt or tool list that is not the one on record."""
         agent = self.router.config.agent(session.agent)
         prompt = system_prompt(agent.instructions, group=group, network=agent.network(session.channel).mode)
-        offered = self._offered(speaker)
+        offered = self._offered(session, speaker)
         changed: Entries = []
         if session.prompt != prompt.text:
             changed.append((Trust.GATEWAY, prompt))
@@ -93,7 +93,7 @@ class Seating:
             changed.append((Trust.GATEWAY, offered))
         return changed
 
-    def _offered(self, speaker: Person) -> ToolsSet:
+    def _offered(self, session: Session, speaker: Person) -> ToolsSet:
         """Return the tools of a turn: none for somebody who may not use them."""
-        tools = self.tools if speaker.role.may_use_tools else {}
+        tools = available(self.tools, session.channel) if speaker.role.may_use_tools else {}
         return tools_offered(tools, sandbox=self.router.sandbox != "none")

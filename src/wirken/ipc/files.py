@@ -10,7 +10,7 @@ import msgspec
 
 
 class Files:
-    """Descriptors of sealed memfds, checked when they came. A shared position: read them with `ipc.memfd`, by pread."""
+    """Descriptors of sealed memfds. Their position is shared with others: read them with `ipc.memfd`, by pread."""
 
     __slots__ = ("handles",)
 
@@ -25,6 +25,10 @@ class Files:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def add(self, handle: int) -> None:
+        """Take a descriptor of a sealed memfd."""
+        self.handles = (*self.handles, handle)
 
     def close(self) -> None:
         """Close them all; again does nothing."""

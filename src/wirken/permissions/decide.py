@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from wirken.domain import shown
@@ -66,6 +67,8 @@ def classify(
             return _file(".", call.place, writing=False)
         case "write_file", {"path": str(path)}:
             return _file(path, call.place, writing=True)
+        case "send_file", {"path": str(path)}:
+            return _sent(path, call.place)
         case "exec", {"argv": [_, *_] as argv, **others} if "command" not in others and all(map(_is_text, argv)):
             return profiles.judge_argv(tuple(argv), profile, call.place, programs).classified()
         case "exec", {"command": str(command), **others} if "argv" not in others:
@@ -78,6 +81,16 @@ def classify(
             return Classified(
                 Tier.THREE, (ActionKey(f"tool:{call.tool}"),), ("Nothing is known of what this call does.",)
             )
+
+
+def _sent(path: str, where: Place) -> Classified:
+    """Judge a file that is sent to the conversation: what may be read without a question may be said there, too."""
+    found = _file(path, where, writing=False)
+    if found.tier is not Tier.THREE and paths.is_hidden(path):
+        found = replace(found, tier=Tier.THREE, reasons=("It is a hidden file, or lies in a hidden folder.",))
+    if found.tier is Tier.ONE:
+        return found
+    return replace(found, reasons=(*found.reasons, "The whole file goes to this conversation's platform."))
 
 
 def _skill(tool: str, module: Module, lowered: frozenset[str]) -> Classified:

@@ -62,6 +62,11 @@ def names_credential(path: str) -> bool:
     return any(map(_is_credential, _parts(path)))
 
 
+def is_hidden(path: str) -> bool:
+    """Does a part of a path, wherever it lies, begin with a dot?"""
+    return any(part.startswith(".") and part not in (".", "..") for part in _parts(path))
+
+
 def names_steering(path: str) -> bool:
     """Does a path, wherever it lies, go by the name of a file that steers the agent or the person's tools?"""
     parts = _parts(path)

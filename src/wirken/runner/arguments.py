@@ -64,13 +64,21 @@ class ListArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str = "."
 
 
-Arguments: TypeAlias = ExecArguments | ReadArguments | WriteArguments | ListArguments
+class SendArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file to send; what is said beside it is not the runner's matter."""
 
-_TYPES: dict[str, type[ExecArguments] | type[ReadArguments] | type[WriteArguments] | type[ListArguments]] = {
+    path: str
+    caption: str = ""
+
+
+Arguments: TypeAlias = ExecArguments | ReadArguments | WriteArguments | ListArguments | SendArguments
+
+_TYPES: dict[str, type[Arguments]] = {
     "exec": ExecArguments,
     "read_file": ReadArguments,
     "write_file": WriteArguments,
     "list_files": ListArguments,
+    "send_file": SendArguments,
 }
 
 

@@ -8,9 +8,9 @@ import msgspec
 
 from wirken.domain.errors import ProtocolError
 from wirken.ipc.calls.runner import Keep, Run, RunnerQuestion, SandboxStatus
-from wirken.ipc.files import Files
+from wirken.ipc.files import Enclosing, Files
 from wirken.ipc.frames import Conversing
-from wirken.ipc.link import Emit, Link
+from wirken.ipc.link import Answered, Emit, Link
 from wirken.runner.tools import Tools
 
 _questions: Final[msgspec.msgpack.Decoder[RunnerQuestion]] = msgspec.msgpack.Decoder(RunnerQuestion)
@@ -22,12 +22,12 @@ class RunnerPeer:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
-    async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> Answered:
         """Answer a question; cancelled when the gateway cancels it or is lost. Raises `Refused`, `ProtocolError`."""
         asked = _asked(question)
         match asked:
             case Run():
-                return await self._tools.run(asked)
+                return await self._run(asked)
             case SandboxStatus():
                 return await self._tools.status()
             case Keep():
@@ -39,6 +39,15 @@ class RunnerPeer:
         if not isinstance(asked, Keep) or len(files) != 1:
             raise ProtocolError("The runner was given files that it does not know what to do with.")
         return await self._tools.keep(asked, files.handles[0])
+
+    async def _run(self, asked: Run) -> Answered:
+        gives = Files()
+        try:
+            ran = await self._tools.run(asked, gives)
+        except BaseException:
+            gives.close()
+            raise
+        return Enclosing(ran, gives) if gives else ran
 
     def received(self, link: Link, frame: Conversing) -> None:
         raise ProtocolError("The runner does not converse.")

@@ -16,13 +16,15 @@ from wirken.domain.errors import Refused, SandboxUnavailable
 from wirken.domain.events import Outcome
 from wirken.ipc import permitted
 from wirken.ipc.calls.runner import Keep, KeptIt, Ran, Run, SandboxReport, WirePermit
-from wirken.runner import files, inbox, outside
+from wirken.ipc.files import Files
+from wirken.runner import files, inbox, outside, sending
 from wirken.runner.arguments import (
     Arguments,
     BadArguments,
     ExecArguments,
     ListArguments,
     ReadArguments,
+    SendArguments,
     WriteArguments,
     parsed,
 )
@@ -84,8 +86,10 @@ class Tools:
         """Remove what is kept between commands."""
         await self._sandbox.close()
 
-    async def run(self, question: Run) -> Ran:
-        """Run a permitted call once. Cancelling kills its processes before the cancellation goes on.
+    async def run(self, question: Run, gives: Files) -> Ran:
+        """Run a permitted call once; `gives` gets the file that goes with the result, where the call is for one.
+
+        Cancelling kills its processes before the cancellation goes on.
 
         Raises `Refused` where call and permit do not match, the permit was used, or a folder is not ours.
         """
@@ -96,7 +100,7 @@ class Tools:
             if call.place.module is not None:
                 ran = await self._skill(call.place.module, call.arguments)
             else:
-                ran = await self._dispatched(call, question.permit, parsed(call.tool, call.arguments))
+                ran = await self._dispatched(call, question.permit, parsed(call.tool, call.arguments), gives)
         except BadArguments as error:
             ran = Ran(outcome="invalid", output=str(error), place=HERE)
         except FileFailure as error:
@@ -128,7 +132,7 @@ class Tools:
         if place.workspace not in ground.workspaces or not known:
             raise Refused("The call names a folder that this runner was not started for.")
 
-    async def _dispatched(self, call: CanonicalCall, permit: WirePermit, arguments: Arguments) -> Ran:
+    async def _dispatched(self, call: CanonicalCall, permit: WirePermit, arguments: Arguments, gives: Files) -> Ran:
         place = call.place
         match arguments:
             case ExecArguments():
@@ -146,6 +150,8 @@ class Tools:
             case ListArguments(path=path):
                 where = _where(path, place)
                 return _said(await asyncio.to_thread(files.list_files, where))
+            case SendArguments(path=path):
+                return _said(await sending.given(_where(path, place), gives))
             case _:
                 assert_never(arguments)
 

@@ -11,6 +11,7 @@ from wirken.domain.actions import CanonicalCall, Place, SandboxKind
 from wirken.domain.errors import Refused, SandboxUnavailable
 from wirken.domain.ids import AgentId, ChannelId, PrincipalId, SessionId
 from wirken.ipc.calls.runner import Run, WirePermit
+from wirken.ipc.files import Files
 from wirken.runner import cgroups
 from wirken.runner.assemble import Host, Options, assembled
 from wirken.runner.tools import Tools
@@ -61,7 +62,7 @@ def question(
 
 
 async def test_a_permitted_call_runs_and_says_where(tools: Tools, tmp_path: Path) -> None:
-    ran = await tools.run(question(tmp_path / "ws", "write_file", '{"path": "a", "content": "b"}'))
+    ran = await tools.run(question(tmp_path / "ws", "write_file", '{"path": "a", "content": "b"}'), Files())
     assert (ran.outcome, ran.place, ran.exit_code) == ("ok", "runner", None)
     assert (tmp_path / "ws/a").read_text() == "b"
 
@@ -74,7 +75,7 @@ async def test_a_call_that_is_not_the_permitted_one_is_refused(tools: Tools, tmp
         permitted.call.replace(b"owner", b"other"),
     ):
         with pytest.raises(Refused, match="not the one"):
-            await tools.run(Run(permitted.permit, changed))
+            await tools.run(Run(permitted.permit, changed), Files())
     assert list((tmp_path / "ws").iterdir()) == []
 
 
@@ -83,42 +84,42 @@ async def test_a_call_that_is_not_canonical_is_refused_even_with_its_own_hash(to
     for odd in (b" " + good.call, good.call[:-1] + b',"more":1}', b"null", b"{}", b"\xff"):
         permit = WirePermit(SESSION, 9, hashlib.sha256(odd).hexdigest())
         with pytest.raises(Refused):
-            await tools.run(Run(permit, odd))
+            await tools.run(Run(permit, odd), Files())
 
 
 async def test_a_permit_of_another_session_is_refused(tools: Tools, tmp_path: Path) -> None:
     good = question(tmp_path / "ws")
     with pytest.raises(Refused, match="session"):
-        await tools.run(Run(msgspec.structs.replace(good.permit, session="default/webchat/2"), good.call))
+        await tools.run(Run(msgspec.structs.replace(good.permit, session="default/webchat/2"), good.call), Files())
 
 
 async def test_a_permit_works_once(tools: Tools, tmp_path: Path) -> None:
-    await tools.run(question(tmp_path / "ws", seq=1))
-    await tools.run(question(tmp_path / "ws", seq=2))
+    await tools.run(question(tmp_path / "ws", seq=1), Files())
+    await tools.run(question(tmp_path / "ws", seq=2), Files())
     with pytest.raises(Refused, match="used before"):
-        await tools.run(question(tmp_path / "ws", seq=1))
+        await tools.run(question(tmp_path / "ws", seq=1), Files())
 
 
 async def test_folders_that_the_runner_was_not_started_for_are_refused(tools: Tools, tmp_path: Path) -> None:
     for odd in (question(tmp_path), question(tmp_path / "ws", read_only=("/etc",))):
         with pytest.raises(Refused, match="folder"):
-            await tools.run(odd)
+            await tools.run(odd, Files())
 
 
 async def test_bad_arguments_and_unknown_tools_are_told_to_the_model(tools: Tools, tmp_path: Path) -> None:
     for seq, (tool, arguments) in enumerate((("exec", "{}"), ("read_file", "[]"), ("delete", "{}"))):
-        ran = await tools.run(question(tmp_path / "ws", tool, arguments, seq=seq))
+        ran = await tools.run(question(tmp_path / "ws", tool, arguments, seq=seq), Files())
         assert ran.outcome == "invalid"
         assert ran.output
 
 
 async def test_an_escape_is_answered_as_denied(tools: Tools, tmp_path: Path) -> None:
-    ran = await tools.run(question(tmp_path / "ws", "read_file", '{"path": "../machine/bin"}'))
+    ran = await tools.run(question(tmp_path / "ws", "read_file", '{"path": "../machine/bin"}'), Files())
     assert (ran.outcome, ran.output) == ("denied", "Cannot read ../machine/bin. It leads outside the workspace.")
 
 
 async def test_a_switched_off_sandbox_means_no_exec_and_never_the_host(tools: Tools, tmp_path: Path) -> None:
-    ran = await tools.run(question(tmp_path / "ws", "exec", '{"command": "touch ran"}', sandbox="none"))
+    ran = await tools.run(question(tmp_path / "ws", "exec", '{"command": "touch ran"}', sandbox="none"), Files())
     assert (ran.outcome, ran.exit_code) == ("denied", None)
     assert "sandbox.mode" in ran.output
     assert list((tmp_path / "ws").iterdir()) == []
@@ -146,8 +147,8 @@ async def test_a_kind_that_is_not_here_runs_nothing_and_nothing_else_instead(tmp
     options = Options((str(tmp_path / "ws"),), kind="gvisor")
     with assembled(options, host(tmp_path), lambda: "token") as made:
         assert (await made.status()).kind == "none"
-        ran = await made.run(question(tmp_path / "ws", "exec", '{"command": "touch ran"}', sandbox="gvisor"))
+        ran = await made.run(question(tmp_path / "ws", "exec", '{"command": "touch ran"}', sandbox="gvisor"), Files())
         assert ran.outcome == "denied"
-        ran = await made.run(question(tmp_path / "ws", "exec", '{"command": "touch ran"}', seq=8))
+        ran = await made.run(question(tmp_path / "ws", "exec", '{"command": "touch ran"}', seq=8), Files())
         assert ran.outcome == "denied"
     assert list((tmp_path / "ws").iterdir()) == []

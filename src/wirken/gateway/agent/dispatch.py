@@ -16,7 +16,7 @@ from wirken.gateway.agent.seat import Seat
 from wirken.gateway.log import AuditLog
 from wirken.gateway.matters import DRIFTED, Matter
 from wirken.gateway.sessions import Session
-from wirken.gateway.tools.catalogue import InvalidCall, Tool, check
+from wirken.gateway.tools.catalogue import InvalidCall, Tool, available, check
 from wirken.ipc.calls.runner import Ran
 from wirken.permissions.findings import Judged
 from wirken.record.permit import Permit
@@ -126,7 +126,7 @@ class Dispatcher:
 def _offered(tools: dict[str, Tool], session: Session, seat: Seat) -> dict[str, Tool]:
     """Return the tools that there are: none for somebody who may not use them, or where none were offered."""
     offered = session.tools is not None and bool(session.tools.tools)
-    return tools if offered and seat.role.may_use_tools else {}
+    return available(tools, seat.channel) if offered and seat.role.may_use_tools else {}
 
 
 def _ran(call: ToolCall, ran: Ran) -> ToolResultFact:

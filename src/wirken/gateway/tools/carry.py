@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 
 import msgspec
@@ -15,8 +16,9 @@ from wirken.domain.text import brief, clean
 from wirken.gateway.agent.model import OUTBOUND
 from wirken.gateway.agent.seat import Seat
 from wirken.gateway.egress.calls import CallEgress
+from wirken.gateway.posting import Posting
 from wirken.gateway.reaching import NotReached, Reaches
-from wirken.gateway.tools.catalogue import IN_OUTBOUND
+from wirken.gateway.tools.catalogue import IN_OUTBOUND, SEND_FILE
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls.outbound import Perform
 from wirken.ipc.calls.runner import Ran, Run, WirePermit
@@ -35,6 +37,7 @@ class Carrier:
     wings: Wings
     reaches: Reaches
     egress: CallEgress
+    post: Posting
 
     async def __call__(self, permit: Permit, seat: Seat) -> Ran:
         """Return what came of the call. Raises `LinkLost` when nobody can say how far it came.
@@ -68,11 +71,26 @@ class Carrier:
 
     async def _carried(self, permit: Permit, runner: RoleName) -> Ran:
         link = await self.wings.get(runner)
+        question = Run(_wire(permit), permit.call.canonical())
         try:
             async with asyncio.timeout(limits.EXEC_TIME + limits.EXEC_GRACE):
-                return _bounded(await link.call(Run(_wire(permit), permit.call.canonical()), Ran))
+                if permit.call.tool != SEND_FILE:
+                    return _bounded(await link.call(question, Ran))
+                ran, files = await link.fetch(question, Ran)
         except TimeoutError:
             raise Unavailable("The runner did not answer in time.") from None
+        with files:
+            if ran.outcome != "ok" or len(files) != 1:
+                return _bounded(ran)
+            return await self._posted(permit, files.handles[0], ran)
+
+    async def _posted(self, permit: Permit, handle: int, ran: Ran) -> Ran:
+        """Send what the runner gave; the time counts from when it was asked."""
+        arguments = json.loads(permit.call.arguments)
+        started = asyncio.get_running_loop().time()
+        sent = await self.post(permit, arguments["path"], arguments.get("caption", ""), handle)
+        took = int((asyncio.get_running_loop().time() - started) * 1000)
+        return msgspec.structs.replace(sent, duration_ms=_counted(ran.duration_ms) + took)
 
 
 def _explained(call: CanonicalCall, ran: Ran) -> Ran:

@@ -8,10 +8,12 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wirken.domain import limits, request_limits
+from wirken.domain import file_limits, limits, request_limits
 from wirken.domain.actions import CanonicalCall, Module
 from wirken.domain.conversation import ToolSpec
 from wirken.domain.errors import WirkenError
+from wirken.domain.ids import ChannelId
+from wirken.domain.people import has_senders
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator
@@ -100,7 +102,20 @@ _SCHEMAS: Final[dict[str, tuple[str, dict[str, object]]]] = {
             "required": ["query"],
         },
     ),
+    "send_file": (
+        "Send a file of the workspace, as it is, into this conversation. For text, just answer.",
+        {
+            "properties": {
+                "path": _PATH | {"description": _WHERE},
+                "caption": {"type": "string", "maxLength": file_limits.CAPTION},
+            },
+            "required": ["path"],
+        },
+    ),
 }
+
+SEND_FILE: Final = "send_file"
+"""Offered where a platform's conversation is, and nowhere else: a page or a terminal has nobody to send a file to."""
 
 IN_OUTBOUND: Final = frozenset({"http_request", "web_search"})
 """Tools that work in the outbound process; all others in the runner."""
@@ -131,6 +146,11 @@ def catalogue() -> dict[str, Tool]:
         text = json.dumps(schema, sort_keys=True, separators=(",", ":"))
         tools[name] = Tool(ToolSpec(name, description, text))
     return tools
+
+
+def available(tools: dict[str, Tool], channel: ChannelId) -> dict[str, Tool]:
+    """Return the tools that there can be in a conversation of this channel."""
+    return {name: tool for name, tool in tools.items() if name != SEND_FILE or has_senders(channel)}
 
 
 def check(tools: dict[str, Tool], name: str, arguments: str) -> None:
