@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.adapter import Adapter, at_gateway
-from tests.support.gateway_bench import PATIENCE, facts, verified
+from tests.support.gateway_bench import PATIENCE, facts, settled
 from tests.support.gateway_process import GatewayProcess, gateway_process
 from tests.support.scripted_wings import calls, says
 from tests.support.spine import spine, wirken
@@ -93,7 +93,7 @@ async def test_a_home_that_connects_after_a_kill_is_asked_and_its_owners_yes_cou
             assert sum(isinstance(fact, kind) for fact in rows) == 1
         refused = [fact for fact in facts(gateway.paths.audit_db, OPERATIONS) if isinstance(fact, ApprovalRefused)]
         assert [fact.surface for fact in refused] == ["matrix:@ann:x", "matrix:@olga:x"]
-        assert (await verified(gateway.paths.audit_db, gateway.vault, SESSION)).status is Status.VERIFIED
+        assert (await settled(gateway.paths.audit_db, gateway.vault, SESSION)).status is Status.VERIFIED
 
 
 async def test_a_home_that_is_connected_is_asked_again_after_a_kill(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_a_home_that_is_connected_is_asked_again_after_a_kill(tmp_path: Pa
         await matrix.press("@olga:x", row, "deny")
         await telegram.outcome(message)
         assert runner.ran == []
-        assert (await verified(gateway.paths.audit_db, gateway.vault, SESSION)).status is Status.VERIFIED
+        assert (await settled(gateway.paths.audit_db, gateway.vault, SESSION)).status is Status.VERIFIED
 
 
 @pytest.mark.parametrize("zone", ["", "Asia/Tokyo"])

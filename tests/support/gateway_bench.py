@@ -37,7 +37,7 @@ from wirken.ipc.lifeline import NEW_PAIR, Lifeline
 from wirken.ipc.vault_client_async import AsyncVaultClient
 from wirken.record.canonical import decode
 from wirken.record.reader import RecordReader
-from wirken.record.verify import Known, Report, verify_session
+from wirken.record.verify import Known, Report, Status, verify_session
 
 PATIENCE = 10.0
 """Seconds that a test waits for what must happen."""
@@ -191,6 +191,16 @@ async def verified(database: Path, vault: VaultThread, session: str) -> Report:
         return verify_session(session, reader.rows(session), known)  # type: ignore[arg-type]  # a session's id
     finally:
         reader.close()
+
+
+async def settled(database: Path, vault: VaultThread, session: str) -> Report:
+    """As `verified`, once every row is attested, or after `PATIENCE`: deliveries are signed after the turn is over."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while (report := await verified(database, vault, session)).status is Status.UNVERIFIABLE:
+        if asyncio.get_running_loop().time() > deadline:
+            break
+        await asyncio.sleep(0.02)
+    return report
 
 
 async def identity_of(vault: VaultThread, role: str) -> handshake.Identity:
