@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from tests.support.channel_bench import PATIENCE, ChannelBench, channel_bench
-from tests.support.channel_rig import Rig, Seen, Step
+from tests.support.channel_rig import Offered, Rig, Seen, Step
 from tests.support.scripted_wings import Step as ModelStep
 from tests.support.scripted_wings import calls, says
 
+from wirken.domain import adapter_limits as limits
 from wirken.domain.events import DeliveryConfirmed, PermissionApproved, ToolPermitted, TurnEnded
 
 PLANES = "Aé Жш ا ह 中 한 😀 𠀀 𰀀 𝒳 \U000e0041 \U000f0000 \U00100000"
@@ -111,6 +112,33 @@ class ChannelContract:
             await at.until_seen("mallory", lambda seen: len(seen) == 1)
             await at.until_acknowledged(said)
             assert at.rows("mallory") == [] and at.at.model.questions == []
+
+    # --- files ----------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("size", [3, 50 * MEBIBYTE])
+    async def test_a_file_comes_or_its_sender_is_told_and_the_text_goes_through(
+        self, tmp_path: Path, size: int
+    ) -> None:
+        async with self.rig() as rig, channel_bench(tmp_path, rig) as at:
+            if not rig.can.files:
+                pytest.skip("there are no files there")
+            await rig.says("alice", "look at this", Offered("a.bin", b"x" * size))
+            await at.until_rows("alice", DeliveryConfirmed, 1)
+            await at.at.rest(at.session("alice"))
+            assert "look at this" in at.heard("alice")[0].text
+            told = any("a.bin" in seen.text for seen in rig.seen("alice"))
+            came = [fact.path.endswith("a.bin") and fact.size == size for fact in at.heard("alice")[0].files]
+            assert (told, came) in ((False, [True]), (True, [])), (told, came)
+            assert came or size > 3  # large ones: a platform may well not have them
+
+    async def test_a_file_that_lies_about_its_size_is_stopped_and_the_text_goes_through(self, tmp_path: Path) -> None:
+        async with self.rig() as rig, channel_bench(tmp_path, rig) as at:
+            if not rig.can.files:
+                pytest.skip("there are no files there")
+            await rig.says("alice", "look at this", Offered("a.bin", b"x" * (limits.ATTACHMENT + 1), claims=10))
+            await at.until_rows("alice", DeliveryConfirmed, 1)
+            await at.until_seen("alice", lambda seen: any("a.bin" in one.text for one in seen))
+            assert "look at this" in at.heard("alice")[0].text
 
     # --- while it is written --------------------------------------------------------------------------
 

@@ -144,3 +144,27 @@ def test_two_files_at_once_none_and_a_closed_peer_are_refused(pair: tuple[socket
     pair[0].close()
     with pytest.raises(NotSealed, match="exactly one"):
         memfd.receive(pair[1])
+
+
+# --- growing ------------------------------------------------------------------------------------------
+
+
+def test_what_grew_is_sealed_and_whole() -> None:
+    filling = memfd.Filling(limit=5)
+    filling.add(b"ab")
+    filling.add(b"")
+    filling.add(b"cde")
+    handle = filling.sealed()
+    filling.close()
+    assert memfd.content(handle) == b"abcde" and filling.bytes == 5
+    os.close(handle)
+
+
+def test_a_piece_that_passes_the_limit_is_not_taken() -> None:
+    filling = memfd.Filling(limit=5)
+    filling.add(b"abcd")
+    with pytest.raises(memfd.TooLarge):
+        filling.add(b"ef")
+    assert filling.bytes == 4
+    filling.close()
+    filling.close()
