@@ -7,6 +7,8 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from tests.support.spine import ROLES, Spine, argv, spine, until, wirken
+from tests.support.spine import ROLES, Spine, argv, environment, spine, until, wirken
 from tests.support.supervised import descendants, free_port
 from tests.support.telegram_sim import Telegram
 from tests.support.telegram_state import Person
@@ -113,6 +115,30 @@ def rows(one: Spine) -> dict[str, dict[str, object]]:
     return {child["role"]: child for child in said["supervisor"]["children"]}
 
 
+def change(one: Spine, act: str) -> str:
+    """Do what a command does that changes channels, in a process like a command's; return what went wrong."""
+    code = f"""
+import os
+from wirken.cli.reloading import reload, renew
+from wirken.config.load import load
+from wirken.config.paths import Paths, data_dir
+from wirken.domain.errors import WirkenError
+paths = Paths(data_dir(os.environ))
+try:
+    {act}
+except WirkenError as error:
+    print(error)
+"""
+    words = [sys.executable, "-I", "-c", code]
+    done = subprocess.run(
+        words, env=environment(one.data), capture_output=True, text=True, timeout=60, check=True, cwd="/"
+    )
+    return done.stdout
+
+
+RELOAD = "reload(paths, load(paths.config_file), os.environ)"
+
+
 @pytest.fixture(scope="module")
 def there() -> Iterator[Platform]:
     with platform() as one:
@@ -196,3 +222,29 @@ def test_six_adapters_come_up_and_one_platform_that_is_missing_holds_up_nobody(t
         for role in ("channel-discord", "channel-matrix"):
             shown = Path(f"/proc/{adapter(one, role)}/root{one.paths.sockets_dir}")
             assert {each.name for each in shown.iterdir()} == {"gateway.sock", f"relay-{role}.sock"}
+
+
+def test_a_channel_that_is_added_while_wirken_runs_is_served_without_a_restart_by_hand(
+    there: Platform, tmp_path: Path
+) -> None:
+    with spine(tmp_path / "wirken", "") as one:
+        before = one.outer()
+        assert (
+            wirken(one.data, "credentials", "add", "channel.telegram.token", "--stdin", text=there.sim.token).returncode
+            == 0
+        )
+        one.paths.config_file.write_text(config(there))
+        calls = len(there.do(lambda: there.sim.calls))
+        assert change(one, RELOAD) == ""
+        until(lambda: len(there.do(lambda: there.sim.calls)) > calls, lambda: one.err, 30.0)
+        after = one.outer()
+        assert {role: after[role] for role in ("vault", "runner", "web")} == {
+            role: before[role] for role in ("vault", "runner", "web")
+        }
+        assert change(one, 'renew(paths, "telegram")') == ""
+        assert one.outer()[ROLE] != after[ROLE]
+        one.paths.config_file.write_text("")
+        assert change(one, RELOAD) == ""
+        assert ROLE not in one.outer()
+        one.paths.config_file.write_text('[agents.default]\nworkspace = "/srv"')
+        assert "More has changed than channels: workspaces." in change(one, RELOAD)

@@ -231,6 +231,7 @@ STOP_CONVERSING: Final = 1.1  # seconds after which gateway and page no longer h
 STOP_WORKING: Final = 1.3  # seconds after which runner and outbound no longer hold up the stop of the vault
 STOP_PATIENCE: Final = 10.0  # seconds `wirken stop` waits; five times what a stop may take
 CONTROL_LINE: Final = 16 * 1024  # bytes of one question to the supervisor; two paths of PATH bytes fit
+CONTROL_PLAN: Final = 512 * 1024  # bytes of one question of the operator's; a plan with a whole POLICY_FILE in it fits
 CONTROL_CONNECTIONS: Final = 32  # terminals that talk to the supervisor at once
 WORKSPACES: Final = 16  # further runners at once; each costs 20 MB
 REACH_RUNNERS: Final = 4  # runners at once for calls that reach outside of workspaces; each costs 20 MB

@@ -20,6 +20,7 @@ from wirken.supervisor.launch import Launcher
 from wirken.supervisor.parent import KEPT, READY, Parent
 from wirken.supervisor.plan import BadPlan, Plan, decode
 from wirken.supervisor.reaching import Reaching
+from wirken.supervisor.renewing import Renewing
 from wirken.supervisor.runners import Runners
 
 
@@ -49,6 +50,7 @@ def _arguments(words: list[str]) -> tuple[Plan, int]:
 def _supervise(plan: Plan, ready: int) -> int:
     tree.prepare(plan.data, plan.sockets, plan.service_uid, plan.states.values())
     held = lock.take(f"{plan.data}/wirken.lock")
+    given = plan
     plan, root = _with_tool_root(plan)
     plan, folders = _with_workspaces(plan)
     bound = listeners.bind(plan)
@@ -60,10 +62,13 @@ def _supervise(plan: Plan, ready: int) -> int:
     try:
         with selectors.DefaultSelector() as selector:
             scene = plan.scene(views.top_level(), delegated.binds)
-            given = Runners(scene, folders, root)
-            house = House(Launcher(plan, bound, delegated.options), given, selector, time.monotonic, _say)
+            runners = Runners(scene, folders, root)
+            house = House(Launcher(plan, bound, delegated.options), runners, selector, time.monotonic, _say)
             house.gateway_line = Reaching(house, selector).renewed
-            _turn(house, Control(bound.control, house, selector), selector, ready)
+            try:
+                _turn(house, Renewing(house, given), selector, ready)
+            finally:
+                bound = house.launcher.listeners
     finally:
         delegate.remove(delegated, os.getpid())
         listeners.unbind(bound, plan.sockets)
@@ -73,8 +78,9 @@ def _supervise(plan: Plan, ready: int) -> int:
     return 0
 
 
-def _turn(house: House, control: Control, selector: selectors.BaseSelector, ready: int) -> None:
+def _turn(house: House, renewing: Renewing, selector: selectors.BaseSelector, ready: int) -> None:
     """The loop: sleeps until a descriptor or a deadline wakes it."""
+    control = Control(house.launcher.listeners.control, house, selector, renewing)
     _watch_signals(house, selector)
     parent = Parent(ready, selector)
     control.on_release = lambda: _released(house, control, parent)
@@ -88,6 +94,7 @@ def _turn(house: House, control: Control, selector: selectors.BaseSelector, read
         for key, _ in selector.select(house.patience()):
             key.data()
         house.tick()
+        renewing.tick()
         if house.phase == "open" and not announced:
             announced = True
             _announce(house.plan)

@@ -15,7 +15,9 @@ from wirken.domain import limits
 from wirken.domain.errors import Unavailable, WirkenError
 from wirken.supervisor import workspaces
 from wirken.supervisor.house import House
-from wirken.supervisor.questions import Hold, Lines, Question, Status, Stop, Workspace, parse
+from wirken.supervisor.plan import decode
+from wirken.supervisor.questions import Hold, Lines, Question, Reload, Renew, Status, Stop, Workspace, parse
+from wirken.supervisor.renewing import Renewing
 from wirken.supervisor.runners import Further
 
 
@@ -30,7 +32,7 @@ class Connection:
 
     def __init__(self, peer: socket.socket) -> None:
         self.peer = peer
-        self.lines = Lines()
+        self.lines = Lines(limits.CONTROL_PLAN)
         self.holds = False
         self.runner = ""
 
@@ -38,9 +40,12 @@ class Connection:
 class Control:
     """Accepts, answers and drops terminals."""
 
-    def __init__(self, listener: socket.socket, house: House, selector: selectors.BaseSelector) -> None:
+    def __init__(
+        self, listener: socket.socket, house: House, selector: selectors.BaseSelector, renewing: Renewing
+    ) -> None:
         self._listener = listener
         self._house = house
+        self._renewing = renewing
         self._selector = selector
         self.on_release: Callable[[], None] = lambda: None
         """Called whenever a holder has gone."""
@@ -102,6 +107,12 @@ class Control:
                 self._say(connection, {"ok": True})
             case Workspace():
                 self._open_workspace(connection, question)
+            case Reload(plan):
+                self._renewing.reload(decode(plan))
+                self._say(connection, {"ok": True})
+            case Renew(role):
+                self._renewing.renew(role)
+                self._say(connection, {"ok": True})
             case _:
                 assert_never(question)
 

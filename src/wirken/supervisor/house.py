@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 from wirken.confine import roles
@@ -43,7 +43,7 @@ class House:
         self.phase: Phase = "opening"
         self.failure: ChildFailed | None = None
         self.children = {role: Child(role) for role in stages.start_order(launcher.plan.programs)}
-        self._launcher = launcher
+        self.launcher = launcher
         self._selector = selector
         self._clock = clock
         self._say = say
@@ -79,8 +79,7 @@ class House:
         now = self._clock()
         if self.phase == "closing":
             return stages.next_deadline(now - self._closing_since)
-        awaited = (child.due for child in self.children.values() if self._is_awaited(child))
-        due = min(awaited, default=_NEVER)
+        due = min((child.due for child in self.children.values() if self._is_awaited(child)), default=_NEVER)
         return None if due == _NEVER else max(0.0, due - now)
 
     def _is_awaited(self, child: Child) -> bool:
@@ -110,11 +109,27 @@ class House:
         if child is None or self.phase in ("closing", "closed"):
             return
         self.runners.unasked(role_id)
-        self._unwatch(child.control)
-        child.ask_to_stop()
-        child.due = self._clock() + limits.STOP_TIME
+        self.end([role_id])
         if not child.running:
             self._forget(child)
+
+    # --- another plan ----------------------------------------------------------------------------------
+
+    def end(self, role_ids: Iterable[str]) -> None:
+        """Ask children to stop; they stay stopped until `renew`."""
+        for child in map(self.children.__getitem__, role_ids):
+            self._unwatch(child.control)
+            child.ask_to_stop()
+            child.due = self._clock() + limits.STOP_TIME
+
+    def renew(self, launcher: launch.Launcher, anew: Iterable[str]) -> None:
+        """Go on with another plan: forget the stopped adapters that it lacks, and start these children anew."""
+        self.plan, self.launcher = launcher.plan, launcher
+        kept = {
+            one: child for one, child in self.children.items() if one in self.plan.programs or not role_of(one).apart
+        }
+        self.children = kept | {role_id: Child(role_id) for role_id in anew}
+        self.tick()
 
     # --- stop ------------------------------------------------------------------------------------------
 
@@ -178,7 +193,7 @@ class House:
             opened.append(own.filter)
         scene = self.runners.scene(child.role_id)
         try:
-            pid = launch.spawn(launch.start_of(child.role_id, self._launcher, scene, own))
+            pid = launch.spawn(launch.start_of(child.role_id, self.launcher, scene, own))
         except OSError as error:
             ours.close()
             self._not_started(child, now, f"{error.strerror}.")

@@ -113,6 +113,38 @@ def webhook(role_id: str, port: int) -> socket.socket:
         raise BusyPort(f"Port {port} of {channel} on 127.0.0.1 cannot be bound: {error.strerror}.", hint=hint) from None
 
 
+def rebound(listeners: Listeners, plan: Plan, before: Plan) -> Listeners:
+    """Return the listeners for a plan with other channels; those that it shares with the plan before stay as they are.
+
+    What it has no more is still open (`drop`). Raises `BusyPort`, `NoSocket`; then nothing is changed.
+    """
+    relays, webhooks = dict(listeners.relays), dict(listeners.webhooks)
+    with contextlib.ExitStack() as undo:
+        for role, port in plan.webhooks.items():
+            if port != before.webhooks.get(role):
+                webhooks[role] = undo.enter_context(webhook(role, port))
+        for role in plan.relayed:
+            if role not in relays:
+                relays[role] = undo.enter_context(unix(f"{plan.sockets}/{relay_socket(role)}", plan.service_uid))
+        undo.pop_all()
+    return listeners._replace(
+        relays=tuple((role, relays[role]) for role in plan.relayed),
+        webhooks={role: webhooks[role] for role in plan.webhooks},
+    )
+
+
+def drop(before: Listeners, now: Listeners, sockets: str) -> None:
+    """Close what the listeners before had and those of now have not, and remove its files."""
+    kept = {*now.webhooks.values(), *(listener for _, listener in now.relays)}
+    for listener in (*before.webhooks.values(), *(listener for _, listener in before.relays)):
+        if listener not in kept:
+            listener.close()
+    for role, _ in before.relays:
+        if role not in dict(now.relays):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{sockets}/{relay_socket(role)}")
+
+
 def unbind(listeners: Listeners, sockets: str) -> None:
     """Close all listeners and remove their files."""
     for listener in (

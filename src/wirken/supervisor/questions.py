@@ -6,6 +6,11 @@
     {"ask": "workspace", "path": …, "read_only": […]}
                         -> {"ok": true, "role": "runner-1"} once that runner is ready; it lives as long as
                            this connection
+    {"ask": "reload", "plan": {…}}
+                        -> {"ok": true} once it has begun: gateway, outbound and the adapters that the plan changes
+                           are stopped in order and started anew; `status` shows when they are ready
+    {"ask": "renew", "role": "channel-telegram"}
+                        -> {"ok": true} once it has begun: that adapter alone is stopped and started anew
 
 A refusal is {"ok": false, "error": sentence, "hint": next step}.
 
@@ -49,7 +54,19 @@ class Workspace(NamedTuple):
     read_only: tuple[str, ...]
 
 
-Question: TypeAlias = Status | Stop | Hold | Workspace
+class Reload(NamedTuple):
+    """Go on with another plan, of which only channels may differ."""
+
+    plan: bytes
+
+
+class Renew(NamedTuple):
+    """Start one adapter anew: its token is another."""
+
+    role: str
+
+
+Question: TypeAlias = Status | Stop | Hold | Workspace | Reload | Renew
 
 
 class Reach(NamedTuple):
@@ -82,6 +99,10 @@ def parse(line: bytes) -> Question:
         case {"ask": "workspace", "path": str(path), "read_only": list(folders), **rest} if not rest:
             if all(isinstance(folder, str) and _is_name(folder) for folder in (path, *folders)):
                 return Workspace(path, tuple(folders))
+        case {"ask": "reload", "plan": dict(plan), **rest} if not rest:
+            return Reload(json.dumps(plan).encode())
+        case {"ask": "renew", "role": str(role), **rest} if not rest:
+            return Renew(role)
     raise BadQuestion("The supervisor does not know this question.")
 
 
@@ -123,14 +144,15 @@ def _is_name(text: str) -> bool:
 
 
 class Lines:
-    """Split a byte stream into lines of at most CONTROL_LINE bytes."""
+    """Split a byte stream into lines of at most `most` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = limits.CONTROL_LINE) -> None:
         self._held = b""
+        self._most = most
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that `data` completes. Raises `BadQuestion` for one that is too long."""
         *lines, self._held = (self._held + data).split(b"\n")
-        if any(len(line) > limits.CONTROL_LINE for line in (*lines, self._held)):
+        if any(len(line) > self._most for line in (*lines, self._held)):
             raise BadQuestion("The question is too long.")
         return lines

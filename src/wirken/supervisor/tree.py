@@ -37,12 +37,17 @@ def prepare(data: str, sockets: str, uid: int, states: Iterable[str] = ()) -> No
         if name in ("vault", "gateway"):
             _files(f"{data}/{name}", uid)
     _emptied(f"{data}/hatches")
+    kept(data, uid, states)
+    _files(data, uid)
+    _folder(sockets, uid)
+
+
+def kept(data: str, uid: int, states: Iterable[str]) -> None:
+    """Make and tighten the folders that adapters keep. Raises `BadDirectory`."""
     for state in states:
         _folder(os.path.dirname(f"{data}/{state}"), uid)
         _folder(f"{data}/{state}", uid)
         _files(f"{data}/{state}", uid)
-    _files(data, uid)
-    _folder(sockets, uid)
 
 
 def workspace(path: str, uid: int) -> None:
