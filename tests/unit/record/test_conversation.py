@@ -21,6 +21,7 @@ from wirken.domain.events import (
     TurnStarted,
     UserMessageFact,
 )
+from wirken.domain.inbox import FilesKept, KeptFile, MissingFile, told
 from wirken.record.canonical import decode
 from wirken.record.conversation import Conversation
 
@@ -54,6 +55,21 @@ def test_in_a_group_the_model_reads_who_says_each_message_and_elsewhere_nothing(
     in_group = msgspec.structs.replace(user("hi\nall"), group=True, speaker="anna, user")
     assert said(heard(in_group, TurnStarted(message_seq=0))) == ["[anna, user] hi\n  all"]
     assert said(heard(user("[anna, user] hi"), TurnStarted(message_seq=0))) == ["[anna, user] hi"]
+
+
+def test_where_files_came_the_model_reads_their_paths_and_which_are_missing() -> None:
+    file = KeptFile("a", "image/png", 3, "0" * 64, "inbox/webchat-c/0-a")
+    brought, started = msgspec.structs.replace(user("look"), files=(file,)), TurnStarted(message_seq=0)
+    note = told("look", (file,), ())
+    assert "inbox/webchat-c/0-a (image/png, 3 bytes)" in note
+    assert said(heard(brought, FilesKept(message_seq=0, missing=()), started)) == [note]
+    missing = (MissingFile(file.path, "No room."),)
+    assert said(heard(brought, FilesKept(message_seq=0, missing=missing), started)) == [told("look", (file,), missing)]
+    assert said(heard(brought, FilesKept(message_seq=7, missing=missing), started)) == [note]
+    spoken = msgspec.structs.replace(brought, group=True, speaker="anna, user")
+    assert said(heard(spoken, FilesKept(message_seq=0, missing=()), started)) == [
+        told("[anna, user] look", (file,), ())
+    ]
 
 
 def test_a_group_message_that_was_recorded_before_speakers_were_named_is_read_as_it_was() -> None:

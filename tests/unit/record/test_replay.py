@@ -37,6 +37,7 @@ from wirken.domain.events import (
     TurnStarted,
     UserMessageFact,
 )
+from wirken.domain.inbox import FilesKept, KeptFile, MissingFile, path_of
 from wirken.record.canonical import canonical_json
 from wirken.record.replay import Replay
 
@@ -372,3 +373,34 @@ def test_a_message_that_the_model_was_told_somebody_else_had_said_is_found(speak
         text="hi", principal="anna", role="user", sender="7", sender_name="", platform_id="p", speaker=speaker
     )
     assert list(Replay(SESSION).step(0, message)) == found
+
+
+# --- files that came ----------------------------------------------------------------------------------
+
+BROUGHT = KeptFile("a", "", 1, "0" * 64, path_of(SESSION, 0, 0, "a"))
+EARLY = "a turn that began before the files of its message were there"
+TWICE = "files of a message that brought none, or a second time"
+ELSEWHERE = "a file of a message that was put where no file of this conversation belongs"
+
+
+def bringing(*facts: Fact, path: str = BROUGHT.path) -> list[str]:
+    """Return what is found in a session whose first message brings a file."""
+    file = msgspec.structs.replace(BROUGHT, path=path)
+    said = UserMessageFact(text="", principal="owner", sender="", sender_name="", platform_id="", files=(file,))
+    replay = Replay(SESSION)
+    return [found for seq, fact in enumerate((said, *facts)) for found in replay.step(seq, fact)]
+
+
+def test_a_turn_waits_for_the_files_of_its_message() -> None:
+    kept, started = FilesKept(message_seq=0, missing=()), TurnStarted(message_seq=0)
+    assert bringing(kept, started) == []
+    assert bringing(started) == [EARLY]
+    assert bringing(FilesKept(message_seq=0, missing=(MissingFile(BROUGHT.path, "No room."),)), started) == []
+
+
+def test_files_are_settled_once_and_lie_where_they_belong() -> None:
+    kept = FilesKept(message_seq=0, missing=())
+    assert bringing(kept, kept) == [TWICE]
+    assert bringing(FilesKept(message_seq=1, missing=())) == [TWICE]
+    for path in ("inbox/other-c/0-a", "AGENTS.md", "inbox/../x", path_of(SESSION, 0, 0, "a") + "/.."):
+        assert bringing(path=path) == [ELSEWHERE]
