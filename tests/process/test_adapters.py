@@ -208,6 +208,23 @@ def test_doctor_looks_at_an_adapter_as_at_every_process(up: Spine) -> None:
     assert [(row["name"], row["channel"]) for row in listed] == [("channel.telegram.token", "telegram")]
 
 
+def test_a_refused_token_is_told_and_starts_nothing_anew_until_there_is_another(up: Spine, there: Platform) -> None:
+    def channel() -> dict[str, object]:
+        [row] = json.loads(wirken(up.data, "status", "--json").stdout)["gateway"]["channels"]
+        assert isinstance(row, dict)
+        return row
+
+    until(lambda: channel()["connected"] is True, lambda: f"{channel()} {up.err}", 30.0)
+    before = rows(up)[ROLE]
+    there.do(lambda: setattr(there.sim, "revoked", True))
+    there.do(there.sim.cut)
+    until(lambda: channel()["revoked"] is True, lambda: f"{channel()} {up.err}", 60.0)
+    assert (rows(up)[ROLE]["pid"], rows(up)[ROLE]["restarts"]) == (before["pid"], before["restarts"])
+    there.do(lambda: setattr(there.sim, "revoked", False))
+    assert change(up, 'renew(paths, "telegram")') == ""
+    until(lambda: channel()["connected"] is True, lambda: f"{channel()} {up.err}", 30.0)
+
+
 def test_six_adapters_come_up_and_one_platform_that_is_missing_holds_up_nobody(tmp_path: Path) -> None:
     began = time.monotonic()
     with spine(tmp_path / "wirken", SIX.format(teams=free_port(), whatsapp=free_port())) as one:
