@@ -140,6 +140,28 @@ class ChannelContract:
             await at.until_seen("alice", lambda seen: any("a.bin" in one.text for one in seen))
             assert "look at this" in at.heard("alice")[0].text
 
+    @pytest.mark.parametrize("step", [None, "sending", "sent"])
+    async def test_a_file_that_the_agent_sends_arrives_whoever_dies(self, tmp_path: Path, step: Step | None) -> None:
+        sent = calls(("send_file", json.dumps({"path": "report.txt", "caption": "The report."})))
+        async with self.rig() as rig, channel_bench(tmp_path, rig, sent, says("Sent.")) as at:
+            if not rig.can.files:
+                pytest.skip("there are no files there")
+            at.at.runner.gives["report.txt"] = b"all is well\n" * 1000
+            if step is not None:
+                rig.holds(step)
+            await rig.says("alice", "send it")
+            if step is not None:
+                async with asyncio.timeout(PATIENCE):
+                    await rig.held()
+                await at.dies()
+                rig.releases()
+                await at.starts()
+            await at.answered("alice")
+            files = [seen for seen in rig.seen("alice") if seen.data]
+            assert 1 <= len(files) <= (2 if step and not rig.can.knows_keys else 1)
+            assert all(seen.data == b"all is well\n" * 1000 for seen in files)
+            assert "Sent." in rig.seen("alice")[-1].text
+
     # --- while it is written --------------------------------------------------------------------------
 
     async def test_an_answer_that_grows_becomes_the_answer_in_its_place(self, tmp_path: Path) -> None:

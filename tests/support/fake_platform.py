@@ -36,7 +36,8 @@ class Hangs(Exception):
 
 
 class FakePlatform:
-    """Implements `Platform[Telegram]`. `trouble` holds what the next calls meet, None for nothing; then all goes well.
+    """Implements `Platform[Telegram]`. `trouble` holds what the next calls meet: an error, an event
+    to wait for, None for nothing; then all goes well.
 
     With `after` a call does its work before it meets its trouble: users see the message, we do not know.
     """
@@ -48,7 +49,7 @@ class FakePlatform:
         self.calls: list[tuple[str, str]] = []
         """Each call's name and conversation, whether it went well or not."""
         self.keys: list[str] = []
-        self.trouble: deque[Exception | None] = deque()
+        self.trouble: deque[Exception | asyncio.Event | None] = deque()
         self.after = False
         self.house: House[Telegram] | None = None
         self.runs = 0
@@ -146,6 +147,8 @@ class FakePlatform:
         trouble = self.trouble.popleft() if self.trouble and what != "typing" else None
         if isinstance(trouble, Hangs):
             await asyncio.Event().wait()
-        if trouble is not None:
+        if isinstance(trouble, asyncio.Event):
+            await trouble.wait()
+        elif trouble is not None:
             raise trouble
         await asyncio.sleep(0)

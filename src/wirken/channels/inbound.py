@@ -61,13 +61,14 @@ class Inbounds(Generic[P]):
         """
         if received.group and not received.mentioned:
             return
-        async with self._places:
-            task = self._taking.get(received.platform_id)
-            if task is None:
-                task = asyncio.get_running_loop().create_task(self._take(received))
-                self._taking[received.platform_id] = task
-                task.add_done_callback(lambda done: self._taken(received.platform_id, done))
-            await asyncio.shield(task)
+        task = self._taking.get(received.platform_id)
+        if task is None:
+            if len(self._taking) >= limits.INBOUND_WAITING:
+                raise GatewayAway("Too many messages wait to be handed over.")
+            task = asyncio.get_running_loop().create_task(self._take(received))
+            self._taking[received.platform_id] = task
+            task.add_done_callback(lambda done: self._taken(received.platform_id, done))
+        await asyncio.shield(task)
 
     # --- from the gateway -----------------------------------------------------------------------------
 
@@ -120,10 +121,14 @@ class Inbounds(Generic[P]):
     async def _asked(self, received: Received[P], got: Fetched) -> Outcome:
         frame = _frame(received, got)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting[frame.platform_id] = _Waiting(received.conversation, outcome)
+        async with self._places:
+            return await self._handed(frame, got, _Waiting(received.conversation, outcome))
+
+    async def _handed(self, frame: Inbound, got: Fetched, waiting: _Waiting[P]) -> Outcome:
+        self._waiting[frame.platform_id] = waiting
         try:
             self._gateway.now().send(frame, [file.handle for file in got.files])
-            return await self._timing.within(limits.INBOUND_TIME, _of(outcome))
+            return await self._timing.within(limits.INBOUND_TIME, _of(waiting.outcome))
         except (LinkLost, TimeoutError):
             raise GatewayAway("The gateway did not say that a message is on disk.") from None
         finally:

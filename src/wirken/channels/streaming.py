@@ -36,7 +36,6 @@ class _Stream(Generic[P]):
     message_id: str = ""
     shown: Piece | None = None
     putting: bool = False
-    ended: bool = False
     closed: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,9 +99,8 @@ class Streams(Generic[P]):
     def over(self, conversation: str, platform_id: str, outcome: str) -> None:
         """A turn has ended; its answer, or the reason why there is none, follows or came before."""
         stream = self._of(conversation, platform_id)
-        if stream is None or stream.ended:
+        if stream is None:
             return
-        stream.ended = True
         shows = stream.message_id or stream.putting
         if not shows or self._jobs.start(self._finish(stream, outcome, limits.STREAM_GRACE)) is None:
             self._close(stream)

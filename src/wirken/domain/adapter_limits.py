@@ -11,6 +11,7 @@ from wirken.domain.limits import SHARED_FILE
 
 # --- messages that come -----------------------------------------------------------------------------
 INBOUND: Final = 64  # messages of one adapter on their way to the gateway at once; a quarter of CHANNEL_MESSAGES
+INBOUND_WAITING: Final = 1024  # messages that wait for files or their turn before that; more are not acknowledged
 INBOUND_TIME: Final = 60.0  # seconds the gateway has to put a message's row on disk, then it is handed over again
 PRESS_TIME: Final = 20.0  # seconds it has for an answer's row; a person waits with a finger on the button
 ATTACHMENTS: Final = 10  # files of one message; what people choose at once in an album

@@ -166,6 +166,24 @@ async def test_no_more_messages_than_the_gateway_takes_are_on_their_way() -> Non
         await asyncio.gather(*tasks)
 
 
+async def test_who_waits_for_a_file_holds_up_nobody_else_and_no_more_wait_than_allowed() -> None:
+    async with joined() as at:
+        at.platform.files["f"] = [b"x"]
+        at.platform.trouble.append(Hangs())
+        waiting = [later(at.platform.says("x", "m0", files=(Attachment("a", "", 1, "f"),)))]
+        await settled()
+        waiting += [later(at.platform.says("x", f"m{number}")) for number in range(1, limits.INBOUND_WAITING - 1)]
+        await settled()
+        await at.platform.says("elsewhere", "other", "d")
+        waiting.append(later(at.platform.says("the last that fits", "last")))
+        await settled()
+        with pytest.raises(GatewayAway, match="Too many"):
+            await at.platform.says("one more", "more", "e")
+        await at.time.passes(limits.FETCH_TIME + limits.SEND_FIRST)
+        await asyncio.wait_for(asyncio.gather(*waiting), 20)
+        assert len(at.gateway.heard) == limits.INBOUND_WAITING + 1
+
+
 # --- typing -------------------------------------------------------------------------------------------
 
 

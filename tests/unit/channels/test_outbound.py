@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from tests.support.fake_platform import FakePlatform, Hangs
 from tests.support.scripted_gateway import joined
-from tests.support.virtual_time import settled, until
+from tests.support.virtual_time import VirtualTime, settled, until
 
+from wirken.channels.attempts import Pace
 from wirken.channels.contract import PlatformAway, Revoked, SlowDown, Traits, Undeliverable
 from wirken.channels.keys import short_key
 from wirken.channels.outbound import TooBusy
@@ -39,6 +40,12 @@ async def test_what_fails_for_a_while_goes_on_from_the_piece_that_failed() -> No
         assert at.platform.keys == [short_key(KEY, part) for part in range(5)]
         assert "".join(at.platform.shown()).split() == LONG.split()
         assert [at.platform.posts[name].reply_to for name in delivered.platform_ids] == [""] * 5
+
+
+async def test_only_the_first_piece_answers_a_message() -> None:
+    async with joined() as at:
+        await at.asks(LONG, reply_to="m1")
+        assert [post.reply_to for post in at.platform.posts.values()] == ["m1", "", "", "", ""]
 
 
 async def test_a_long_outage_is_outlasted_with_pauses_that_grow_to_a_bound() -> None:
@@ -119,6 +126,17 @@ async def test_no_pause_is_longer_than_an_hour_whatever_is_asked(seconds: float)
         asked = at.asks("x")
         await at.time.passes(limits.SLOW_DOWN)
         assert asked.done()
+
+
+def test_pauses_are_remembered_for_so_many_conversations_and_not_longer_than_they_last() -> None:
+    time = VirtualTime()
+    pace = Pace(time.timing())
+    for number in range(limits.SLOWED + 1):
+        pace.slow(f"c{number}", SlowDown("Too fast.", 10.0 + number))
+    assert (pace.left("c0"), pace.left("c1")) == (0.0, 11.0) and len(pace._until) == limits.SLOWED
+    for seconds in (float("nan"), -5.0):
+        pace.slow("d", SlowDown("Too fast.", seconds))
+        assert pace.left("d") == 0.0 and "d" not in pace._until
 
 
 async def test_what_will_never_arrive_is_said_with_what_did() -> None:

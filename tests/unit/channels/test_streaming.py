@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 from tests.support.fake_platform import TRAITS, FakePlatform, Hangs
 from tests.support.scripted_gateway import Joined, joined
 from tests.support.virtual_time import until
@@ -149,6 +151,24 @@ async def test_an_answer_waits_for_the_preview_that_is_under_way_and_takes_its_p
         assert not asked.done()
         await at.time.passes(limits.STREAM_TIME)
         await asked
+        assert at.platform.shown() == ["Done."]
+
+
+async def test_a_preview_that_arrives_after_the_end_of_its_turn_is_no_orphan() -> None:
+    async with joined() as at:
+        slow = asyncio.Event()
+        at.platform.trouble.append(slow)
+        await at.platform.says("hello")
+        at.streams(START)
+        await at.time.passes(limits.STREAM_AFTER)
+        at.over("m1")
+        at.over("m1")
+        await at.time.passes()
+        slow.set()
+        await at.time.passes()
+        assert at.platform.shown() == [f"{START}…"]
+        await at.asks("Done.", reply_to="m1")
+        await at.time.passes(limits.STREAM_GRACE)
         assert at.platform.shown() == ["Done."]
 
 
