@@ -52,6 +52,8 @@ _MEMBERS: Final[dict[str, tuple[Callable[..., Frame], tuple[tuple[str, str], ...
 
 _LIST: Final = "files"
 """The one field that is a list, of `Attached`."""
+_BRINGING: Final = frames.Inbound.__name__.lower()
+_LIST_AT: Final = [name for name, _ in _MEMBERS[_BRINGING][1]].index(_LIST)
 _ATTACHED: Final = tuple((field.name, _camel(field.name)) for field in fields(Attached))
 
 
@@ -96,10 +98,10 @@ def opened(payload: bytes) -> Opened:
             member = str(message.which())
             body = getattr(message, member)
             shape, names = _MEMBERS[member]
-            values = {name: getattr(body, wire_name) for name, wire_name in names}
-            if _LIST in values:
-                values[_LIST] = _read(values[_LIST])
-            return Opened(shape(**values), _few(message.files))
+            values = [getattr(body, wire_name) for _, wire_name in names]
+            if member == _BRINGING:
+                values[_LIST_AT] = _read(values[_LIST_AT])
+            return Opened(shape(*values), _few(message.files))
     except (capnp.KjException, UnicodeDecodeError, KeyError, ValueError) as error:
         raise BadFrame("The peer sent bytes that are no frame.") from error
 
