@@ -144,6 +144,7 @@ class Bench:
         while asyncio.get_running_loop().time() < deadline:
             found = self.house.turns.sessions.in_memory(SessionId(session))
             if found is None or not (found.outbox.waiting or found.unattested):
+                await self.house.log.flushed()  # a session is ahead of the disk
                 return
             await asyncio.sleep(0.002)
 

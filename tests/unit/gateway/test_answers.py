@@ -287,7 +287,7 @@ async def test_a_watching_terminal_hears_every_question_and_its_end_and_others_d
             frame = await watcher.frame()
             assert isinstance(frame, Asked) and unpack(frame.approval, ask.ApprovalRow) == row
             await watcher.link.call(answer(row), ask.Acknowledged)
-            assert await watcher.frame() == Settled(SESSION, row.approval, "once")
+            assert await watcher.frame() == Settled(SESSION, row.approval, "once", "owner")
         await at.over(gateway, message)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):

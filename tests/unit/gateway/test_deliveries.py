@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from tests.support.adapter import adapter
 from tests.support.gateway_bench import Bench, bench, facts
+from tests.support.later import Later
 from tests.support.scripted_wings import says
 
 from wirken.domain import channel_limits, limits
-from wirken.domain.clock import SystemClock
 from wirken.domain.errors import Unavailable
 from wirken.domain.events import (
     Attestation,
@@ -29,15 +29,6 @@ from wirken.ipc.frames import Over
 from wirken.record.verify import Status
 
 ANNA = "default/telegram/d7"
-
-
-class Later(SystemClock):
-    """This machine's clock, `ahead` seconds in front."""
-
-    ahead = 0.0
-
-    def now(self) -> int:
-        return super().now() + int(self.ahead * 1000)
 
 
 async def allow(at: Bench, sender: str, role: str = "user") -> None:
@@ -161,6 +152,7 @@ async def test_what_a_platform_calls_its_messages_is_kept_within_bounds(tmp_path
 # --- not now ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_an_adapter_that_cannot_take_it_now_is_asked_again_with_the_same_key(tmp_path: Path) -> None:
     tries = 0
 
@@ -246,6 +238,7 @@ async def test_nothing_overtakes_in_a_conversation_and_no_conversation_waits_for
         assert len(await delivered(at)) == 2
 
 
+@pytest.mark.slow
 async def test_a_crowd_of_slow_conversations_is_asked_for_no_faster_than_an_adapter_answers(tmp_path: Path) -> None:
     crowd = channel_limits.DELIVERIES + 8
     held = Held(*(f"g{n}" for n in range(crowd)))

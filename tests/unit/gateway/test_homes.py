@@ -60,7 +60,7 @@ async def test_a_users_question_is_put_to_the_owners_home_and_the_owner_answers_
         await telegram.press("1", row)
         assert (await telegram.outcome(message)).outcome == "finished"  # type: ignore[union-attr]  # Over
         assert telegram.shown("d7") == [] and at.runner.tools == ["exec"]
-        await telegram.until(lambda: Settled(SESSION, row.approval, "once") in telegram.seen)
+        await telegram.until(lambda: Settled(SESSION, row.approval, "once", "olga") in telegram.seen)
         [approved] = [fact for fact in facts(at.paths.audit_db, SESSION) if isinstance(fact, PermissionApproved)]
         [asked] = [fact for fact in facts(at.paths.audit_db, SESSION) if isinstance(fact, ApprovalRequested)]
         assert (approved.by, approved.surface, asked.put_to) == ("olga", "telegram:1", "telegram/h1")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tests.support.adapter import Adapter, adapter
 from tests.support.gateway_bench import Bench, bench, facts
+from tests.support.later import Later
 from tests.support.scripted_wings import calls, says
 
 from wirken.config.model import ApprovalsConfig, Config
-from wirken.domain.clock import SystemClock
 from wirken.domain.errors import Refused
 from wirken.domain.events import ApprovalRefused, PermissionApproved, PermissionDenied
 from wirken.ipc.calls.operator import Acknowledged, AnswerApproval, AnswerAs, ApprovalRow
@@ -20,15 +20,6 @@ from wirken.ipc.frames import Settled
 
 ANNA = "default/telegram/d7"
 EXEC = ("exec", json.dumps({"command": "ls"}))
-
-
-class Later(SystemClock):
-    """This machine's clock, `ahead` seconds in front: what a suspended machine sees when it wakes."""
-
-    ahead = 0.0
-
-    def now(self) -> int:
-        return super().now() + int(self.ahead * 1000)
 
 
 async def allow(at: Bench, sender: str, role: str, channel: str = "telegram") -> None:
