@@ -152,6 +152,8 @@ def up(there: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sp
         until(lambda: rows(one)[ROLE]["state"] == "ready", lambda: one.err)
         assert there.do(lambda: there.sim.calls) == []
         assert rows(one)[ROLE]["restarts"] == 0
+        told = "not stored. Store it with `wirken credentials add channel.telegram.token`."
+        until(lambda: told in wirken(one.data, "status").stdout, lambda: wirken(one.data, "status").stdout)
         stored = wirken(one.data, "credentials", "add", "channel.telegram.token", "--stdin", text=there.sim.token)
         assert stored.returncode == 0, stored.stderr
         until(lambda: "getupdates" in there.do(lambda: there.sim.calls), lambda: one.err, 30.0)

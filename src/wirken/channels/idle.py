@@ -23,7 +23,7 @@ class Idle:
     """What stands behind the link meanwhile. `said` is why, for people."""
 
     def __init__(self, said: str) -> None:
-        self._state: Final = ChannelState(connected=False, detail=shown(brief(said)), revoked=True)
+        self._state: Final = ChannelState(connected=False, detail=shown(brief(said)))
         self._link: Link | None = None
         self._telling: Final[set[asyncio.Task[None]]] = set()
 

@@ -38,7 +38,9 @@ class Tokens:
                 found[setting.name] = Secret(reply.value)
             elif setting.needed:
                 name = credential(self._kind.channel, setting.name)
-                raise NoToken(f"The {setting.label} is not stored.", hint=f"wirken credentials add {name}")
+                raise NoToken(
+                    f"The {setting.label} is not stored.", hint=f"Store it with `wirken credentials add {name}`."
+                )
         return found
 
     async def changed(self, said: str) -> None:

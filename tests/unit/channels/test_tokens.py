@@ -53,7 +53,7 @@ async def test_what_is_missing_is_named_with_the_command_that_stores_it(tmp_path
         with pytest.raises(NoToken, match="App-level token is not stored") as caught:
             await Tokens(client, SLACK).stored()
         client.close()
-    assert caught.value.advice == "wirken credentials add channel.slack.app_token"
+    assert caught.value.advice == "Store it with `wirken credentials add channel.slack.app_token`."
 
 
 async def test_another_channels_pair_gets_none_of_them(tmp_path: Path) -> None:
