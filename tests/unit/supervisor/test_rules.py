@@ -27,6 +27,8 @@ from wirken.supervisor.questions import (
     Leave,
     Lines,
     Reach,
+    Reload,
+    Renew,
     Status,
     Stop,
     Workspace,
@@ -123,11 +125,34 @@ def test_lines_come_out_whole_however_they_arrive(lines: list[bytes], data: st.D
     assert out == lines
 
 
-def test_a_line_without_end_is_refused() -> None:
-    splitter = Lines()
-    splitter.feed(b"x" * limits.CONTROL_LINE)
+@pytest.mark.parametrize("most", [limits.CONTROL_LINE, limits.CONTROL_PLAN])
+def test_a_line_without_end_is_refused(most: int) -> None:
+    splitter = Lines(most)
+    splitter.feed(b"x" * most)
     with pytest.raises(BadQuestion):
         splitter.feed(b"x")
+
+
+def test_a_plan_with_the_longest_policy_fits_into_a_question() -> None:
+    policy = json.dumps("\N{SNOWMAN}" * (limits.POLICY_FILE // 3))
+    plan = PLAN._replace(programs={**PLAN.programs, "gateway": ("/py", "--policy", policy)})
+    line = json.dumps({"ask": "reload", "plan": json.loads(encode(plan))}).encode()
+    assert len(line) < limits.CONTROL_PLAN
+    [whole] = Lines(limits.CONTROL_PLAN).feed(line + b"\n")
+    asked = parse(whole)
+    assert isinstance(asked, Reload) and decode(asked.plan) == plan
+
+
+def test_only_a_whole_reload_or_renewal_is_understood() -> None:
+    assert parse(b'{"ask": "renew", "role": "channel-slack"}') == Renew("channel-slack")
+    for line in (
+        b'{"ask": "reload"}',
+        b'{"ask": "reload", "plan": []}',
+        b'{"ask": "renew"}',
+        b'{"ask": "renew", "role": 1}',
+    ):
+        with pytest.raises(BadQuestion):
+            parse(line)
 
 
 @pytest.mark.parametrize(
