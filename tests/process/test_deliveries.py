@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.support.adapter import Adapter, at_gateway, came_through
-from tests.support.gateway_bench import PATIENCE, facts, verified
+from tests.support.gateway_bench import PATIENCE, facts, kind, verified
 from tests.support.gateway_process import GatewayProcess, gateway_process
+from tests.support.linked import until
 from tests.support.scripted_wings import ScriptedModel, says
 
 from wirken.cli.gateway import connected
@@ -18,8 +19,7 @@ from wirken.domain.events import AssistantMessageFact, DeliveryConfirmed, Delive
 from wirken.ipc.calls.channels import Deliver, Delivered
 from wirken.ipc.calls.operator import Acknowledged
 from wirken.ipc.calls.senders import AllowSender
-from wirken.ipc.frames import Accepted, Inbound, Row
-from wirken.record.canonical import decode
+from wirken.ipc.frames import Accepted, Inbound
 from wirken.record.verify import Status
 
 pytestmark = pytest.mark.slow
@@ -38,10 +38,13 @@ async def conversing(folder: Path) -> AsyncIterator[tuple[GatewayProcess, Script
 
 
 class Moment:
-    """Is over once the adapter has seen it happen. The answers to deliveries wait until `go`."""
+    """Is over once it has happened: what the adapter sees, or a row of that kind.
 
-    def __init__(self, name: str, telegram: Adapter) -> None:
-        self.name, self.telegram = name, telegram
+    The answers to deliveries wait until `go`.
+    """
+
+    def __init__(self, name: str, telegram: Adapter, gateway: GatewayProcess) -> None:
+        self.name, self.telegram, self.gateway = name, telegram, gateway
         self.go = asyncio.Event()
         self.answered = asyncio.Event()
 
@@ -61,15 +64,11 @@ class Moment:
             case "answered":
                 async with asyncio.timeout(PATIENCE):
                     await self.answered.wait()
-            case _:
-                await self.telegram.until(lambda: any(map(self._is_it, self.telegram.seen)))
-
-    def _is_it(self, frame: object) -> bool:
-        if self.name == "accepted":
-            return isinstance(frame, Accepted)
-        if not isinstance(frame, Row):
-            return False
-        return str(type(decode(frame.payload).fact).__struct_config__.tag) == self.name
+            case "accepted":
+                await self.telegram.until(lambda: any(isinstance(frame, Accepted) for frame in self.telegram.seen))
+            case _:  # rows do not go to adapters
+                database = self.gateway.paths.audit_db
+                await until(lambda: self.name in map(kind, facts(database, SESSION)), PATIENCE)
 
 
 async def comes_to_rest(gateway: GatewayProcess, telegram: Adapter, message: Inbound) -> None:
@@ -93,11 +92,11 @@ async def comes_to_rest(gateway: GatewayProcess, telegram: Adapter, message: Inb
 async def test_a_killed_gateway_answers_once(tmp_path: Path, name: str, again: str) -> None:
     async with conversing(tmp_path) as (gateway, _, telegram):
         message = telegram.message("7", "hi")
-        moment = Moment(name, telegram)
+        moment = Moment(name, telegram, gateway)
         telegram.deliver = moment.deliver
         telegram.put(message)
         await moment.happens()
-        second = Moment(again or "at once", telegram)
+        second = Moment(again or "at once", telegram, gateway)
         await killed(gateway, telegram, second.deliver if again else came_through)
         if again and not done(gateway):
             telegram.put(message)
@@ -127,7 +126,7 @@ async def killed(
 async def test_a_lost_adapter_is_asked_again_and_answers_once(tmp_path: Path, name: str) -> None:
     async with conversing(tmp_path) as (gateway, model, telegram):
         message = telegram.message("7", "hi")
-        moment = Moment(name, telegram)
+        moment = Moment(name, telegram, gateway)
         telegram.deliver = moment.deliver
         telegram.put(message)
         await moment.happens()

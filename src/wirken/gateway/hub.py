@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wirken.domain.errors import WirkenError
+from wirken.domain.events import AssistantToolCalls
 from wirken.domain.ids import ChannelId, SessionId
 from wirken.domain.people import has_senders
 from wirken.gateway.log import Stored
@@ -85,5 +86,12 @@ class Hub:
             surface.tell(frame)
 
     def committed(self, stored: Stored) -> None:
-        """Show a row that is on disk to whoever follows its session."""
-        self.tell(stored.row.session, Row(stored.row.session, stored.payload))
+        """Show a row that is on disk to the terminals and the page that follow its session.
+
+        A platform's adapter gets none: what tools read is not for whoever captures it. It hears that the model has
+        stopped for calls, as a row without content, for what follows in its preview is another paragraph.
+        """
+        session = stored.row.session
+        self.show(Row(session, stored.payload), lambda surface: surface.follows(session) and not surface.is_chat)
+        if isinstance(stored.row.fact, AssistantToolCalls):
+            self.show(Row(session, b""), lambda surface: surface.follows(session) and surface.is_chat)

@@ -76,7 +76,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A committed row of the record, as stored."""
+    """A committed row of the record, as stored; to an adapter without its content."""
 
     session: str
     payload: bytes

@@ -202,6 +202,14 @@ async def test_an_adapter_hears_of_its_own_channel_only(tmp_path: Path) -> None:
         assert heard == {"default/telegram/d7"}
 
 
+async def test_an_adapter_hears_that_the_model_calls_but_no_row_of_it(tmp_path: Path) -> None:
+    async with bench(tmp_path, calls(LIST), says("done")) as at, adapter(at) as telegram:
+        await allow(at, "7")
+        await telegram.say("7", "hi")
+        rows = [frame for frame in telegram.seen if isinstance(frame, Row)]
+        assert rows == [Row("default/telegram/d7", b"")]
+
+
 def _now(wing: Wing) -> object:
     return None if wing.frames.empty() else wing.frames.get_nowait()
 
