@@ -8,6 +8,9 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed-run
 TEST   := $(VENV)/.installed-test
+# The homeserver that Matrix is tested with: its pins must not meet ours.
+SYNAPSE := $(VENV)/synapse
+SYNAPSE_PIP := $(SYNAPSE)/bin/python -m pip --disable-pip-version-check --quiet
 
 help:
 	@echo "make run     install what is missing and start Wirken"
@@ -22,7 +25,7 @@ run: setup
 setup: $(RUN)
 	@sh tools/machine.sh run
 
-setup-test: $(TEST)
+setup-test: $(TEST) $(SYNAPSE)/.installed
 	@sh tools/machine.sh test
 
 $(VENV)/bin/python:
@@ -38,6 +41,11 @@ $(RUN): $(VENV)/bin/python requirements/run.txt requirements/build.txt pyproject
 
 $(TEST): $(RUN) requirements/test.txt
 	$(PIP) install --no-deps --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(SYNAPSE)/.installed: $(VENV)/bin/python requirements/synapse.txt
+	$(VENV)/bin/python -m venv $(SYNAPSE)
+	$(SYNAPSE_PIP) install --no-deps --require-hashes -r requirements/synapse.txt
 	@touch $@
 
 lint: setup-test

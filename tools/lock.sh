@@ -11,7 +11,10 @@ printf 'flit_core==3.12.0\n' >requirements/build.in
 compile requirements/build.in -o requirements/build.txt
 compile pyproject.toml -o requirements/run.txt
 compile pyproject.toml --extra test requirements/build.in -o requirements/test.txt
-rm requirements/build.in
+# The homeserver of the tests lives in an environment of its own (Makefile), so that its pins never meet ours.
+printf 'matrix-synapse>=1.150\n' >requirements/synapse.in
+compile requirements/synapse.in -o requirements/synapse.txt
+rm requirements/build.in requirements/synapse.in
 if grep -nE 'https?://' requirements/*.txt; then
     echo "a lock holds an address" >&2
     exit 1

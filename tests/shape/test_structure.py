@@ -81,7 +81,7 @@ def test_nothing_is_left_for_later_in_the_source() -> None:
 
 
 def test_there_are_locked_requirements() -> None:
-    assert [path.name for path in REQUIREMENTS] == ["build.txt", "run.txt", "test.txt"]
+    assert [path.name for path in REQUIREMENTS] == ["build.txt", "run.txt", "synapse.txt", "test.txt"]
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: str(path.name))

@@ -25,6 +25,9 @@ class RecordingHouse(Generic[P]):
         self.connections: list[str] = []
         self.gone: list[str] = []
         self.told = "It counts."
+        self.admitted: set[str] = set()
+        self.asked: list[str] = []
+        """Whether they are admitted."""
         self.gate: Callable[[Received[P]], asyncio.Future[None] | None] = lambda _: None
         """What a message has to wait for, if for anything."""
         self.trouble: list[Exception] = []
@@ -47,6 +50,13 @@ class RecordingHouse(Generic[P]):
         if self.trouble:
             raise self.trouble.pop(0)
         return self.told
+
+    async def admits(self, sender: str) -> bool:
+        self.asked.append(sender)
+        self._changed.set()
+        if self.trouble:
+            raise self.trouble.pop(0)
+        return sender in self.admitted
 
     def connected(self, who: str) -> None:
         self.connections.append(who)

@@ -81,6 +81,9 @@ class Adapter(Generic[P]):
     async def pressed(self, press: Press[P]) -> str:
         return await self._approvals.pressed(press)
 
+    async def admits(self, sender: str) -> bool:
+        return await self._gateway.admits(sender, self._timing)
+
     def connected(self, who: str) -> None:
         self.states.connected(who)
         self._rests.wake()

@@ -187,6 +187,13 @@ class House(Protocol[P]):
         """Take an answer to a question; return what the person is told, briefly: it counts, or why not."""
         ...
 
+    async def admits(self, sender: str) -> bool:
+        """May this account bring the bot into a room? Whoever is not admitted is known to have asked from then on.
+
+        Raises `GatewayAway`.
+        """
+        ...
+
     def connected(self, who: str) -> None:
         """The platform is there; `who` is the bot's name on it, for people."""
         ...

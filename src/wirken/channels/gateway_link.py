@@ -6,7 +6,13 @@ import asyncio
 from typing import Final
 
 from wirken.channels.contract import GatewayAway
-from wirken.ipc.link import Link
+from wirken.channels.timing import Timing
+from wirken.domain import adapter_limits as limits
+from wirken.domain.errors import Refused
+from wirken.domain.limits import SENDER_ID
+from wirken.domain.text import clean, clip
+from wirken.ipc.calls.operator import Known, KnowsSender
+from wirken.ipc.link import Link, LinkLost
 
 
 class GatewayLink:
@@ -41,3 +47,13 @@ class GatewayLink:
         while self._link is None:
             await self._stands.wait()
         return self._link
+
+    async def admits(self, sender: str, timing: Timing) -> bool:
+        """Return whether the owner admitted a platform's account. Raises `GatewayAway`."""
+        question = KnowsSender(clip(clean(sender), SENDER_ID + 1)[0])
+        try:
+            return (await timing.within(limits.PRESS_TIME, self.now().call(question, Known))).known
+        except Refused:
+            return False
+        except (LinkLost, TimeoutError):
+            raise GatewayAway("The gateway did not say who that is.") from None

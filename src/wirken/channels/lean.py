@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,3 +21,20 @@ def without(*names: str) -> Iterator[None]:
     finally:
         for name in barred:
             del sys.modules[name]
+
+
+@contextmanager
+def beside(package: str) -> Iterator[None]:
+    """Within this block parts of `package` are imported without its `__init__`, which would load all of them.
+
+    Afterwards the parts stay, and whoever imports the package itself gets it whole.
+    """
+    spec = importlib.util.find_spec(package)
+    if package in sys.modules or spec is None:
+        yield
+        return
+    sys.modules[package] = importlib.util.module_from_spec(spec)
+    try:
+        yield
+    finally:
+        del sys.modules[package]

@@ -9,7 +9,7 @@ from wirken.channels.contract import Platform
 from wirken.channels.given import Given
 from wirken.domain.errors import Refused
 from wirken.domain.ids import ChannelId
-from wirken.domain.platforms import P, Telegram
+from wirken.domain.platforms import Matrix, P, Telegram
 
 
 class NotServed(Refused):
@@ -31,5 +31,9 @@ async def opened(channel: ChannelId, given: Given, serve: Serves) -> None:
             from wirken.channels import telegram
 
             await serve(telegram.platform(given))
+        case Matrix.CHANNEL:
+            from wirken.channels import matrix
+
+            await serve(matrix.platform(given))
         case _:
             raise NotServed(f"This version of Wirken has no adapter for {channel}.")

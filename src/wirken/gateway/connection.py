@@ -17,7 +17,7 @@ import msgspec
 from wirken.domain import file_limits, limits
 from wirken.domain.errors import ProtocolError, Refused, WirkenError
 from wirken.domain.ids import TERMINAL, WEBCHAT, BadIdentifier, ChannelId, RoleName
-from wirken.domain.people import THE_OWNER, Person, has_senders, platform
+from wirken.domain.people import THE_OWNER, Person, has_senders
 from wirken.domain.text import clip, shown
 from wirken.gateway.answers import Answerer
 from wirken.gateway.approvals import Approvals
@@ -35,6 +35,8 @@ from wirken.ipc.calls.operator import (
     Acknowledged,
     AnswerAs,
     ChannelQuestion,
+    Known,
+    KnowsSender,
     OperatorQuestion,
     ReadRows,
     WatchApprovals,
@@ -54,7 +56,6 @@ _operator: Final[msgspec.msgpack.Decoder[OperatorQuestion]] = msgspec.msgpack.De
 _channel: Final[msgspec.msgpack.Decoder[ChannelQuestion]] = msgspec.msgpack.Decoder(ChannelQuestion)
 _web: Final[msgspec.msgpack.Decoder[WebQuestion]] = msgspec.msgpack.Decoder(WebQuestion)
 
-CHANNEL: Final = "channel"
 NO_FILES: Final = "Sorry, I take files only from people whom I may work for. Your words alone are welcome."
 _BROKEN: Final = "Something is wrong here just now. Please try again later."
 
@@ -163,6 +164,8 @@ class ChannelPeer:
 
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
         asked = _asked(_channel, question)
+        if isinstance(asked, KnowsSender):
+            return Known(await self.people.admits(self.channel, asked.sender))
         if isinstance(asked, AnswerAs):
             await self._pressed(asked)
         elif self.surface is not None and not link.closed.is_set():
@@ -263,17 +266,6 @@ def _telling(surface: Surface, message: Inbound, intake: Intake) -> Iterator[Non
         intake.turns.failed()
     except WirkenError as error:
         surface.tell(Rejected(message.platform_id, str(error), error.advice))
-
-
-def channel_of(role: RoleName) -> ChannelId:
-    """Return the channel that a proven role `channel-<name>` speaks for. Raises `ProtocolError`."""
-    kind, _, name = role.partition("-")
-    try:
-        if kind != CHANNEL:
-            raise BadIdentifier("This is no channel's role.")
-        return platform(name)
-    except BadIdentifier:
-        raise ProtocolError("This role has no business at the gateway.") from None
 
 
 def surface_peer(hub: Hub, intake: Intake, desk: Desk, spoken: Spoken, *, operator: bool) -> SurfacePeer:

@@ -97,6 +97,16 @@ class People:
             raise Refused(met.said or "This sender is not known here.")
         return met
 
+    async def admits(self, channel: ChannelId, sender: str) -> bool:
+        """Is this account somebody's? One that never came before waits for the owner from now on.
+
+        Raises `BadIdentifier`, `RecordFailed`.
+        """
+        account = self.store.find(channel, sender_id(sender))
+        if account is None:
+            await self._unknown(channel, sender, "")
+        return account is not None and account.person is not None
+
     def still(self, channel: ChannelId, sender: str, principal: str) -> Person | None:
         """Return who a sender is now; None unless that is `principal`, as it was when the message came.
 

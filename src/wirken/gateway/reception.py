@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wirken.domain import pace_limits
-from wirken.domain.errors import WirkenError
-from wirken.domain.ids import ChannelId, RoleName
+from wirken.domain.errors import ProtocolError, WirkenError
+from wirken.domain.ids import BadIdentifier, ChannelId, RoleName
+from wirken.domain.people import platform
 from wirken.gateway.agent.model import OUTBOUND
 from wirken.gateway.approvals import Approvals
-from wirken.gateway.connection import ChannelPeer, SurfacePeer, WingPeer, attach, channel_of, surface_peer
+from wirken.gateway.connection import ChannelPeer, SurfacePeer, WingPeer, attach, surface_peer
 from wirken.gateway.deliveries import Deliveries
 from wirken.gateway.desk import Desk
 from wirken.gateway.door import OPERATOR
@@ -28,6 +29,7 @@ from wirken.ipc.pace import Pace
 
 _log: Final = logging.getLogger("wirken.gateway")
 WEB: Final = RoleName("web")
+CHANNEL: Final = "channel"
 _SWITCHED_OFF: Final = SandboxReport(
     kind="none",
     limits="",
@@ -94,3 +96,14 @@ class Reception:
             report = _SWITCHED_OFF
         self.desk.sandbox = report
         self.intake.router.sandbox, self.intake.router.bounds = report.kind, report.bounds
+
+
+def channel_of(role: RoleName) -> ChannelId:
+    """Return the channel that a proven role `channel-<name>` speaks for. Raises `ProtocolError`."""
+    kind, _, name = role.partition("-")
+    try:
+        if kind != CHANNEL:
+            raise BadIdentifier("This is no channel's role.")
+        return platform(name)
+    except BadIdentifier:
+        raise ProtocolError("This role has no business at the gateway.") from None

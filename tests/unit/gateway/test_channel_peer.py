@@ -33,6 +33,8 @@ from wirken.ipc.calls.operator import (
     ApprovalRows,
     GatewayReport,
     GatewayStatus,
+    Known,
+    KnowsSender,
     PendingApprovals,
     ReadRows,
     RowPage,
@@ -72,6 +74,28 @@ async def code(at: Bench, **more: str) -> str:
 
 def of(at: Bench, kind: type, session: str = OPERATIONS) -> list:  # type: ignore[type-arg]  # of that kind
     return [fact for fact in facts(at.paths.audit_db, session) if isinstance(fact, kind)]
+
+
+# --- invitations ------------------------------------------------------------------------------------
+
+
+async def test_an_adapter_learns_who_is_admitted_and_whoever_asks_first_waits_for_the_owner(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at, adapter(at, "matrix") as matrix:
+
+        async def knows(sender: str) -> bool:
+            assert matrix.link is not None
+            return (await matrix.link.call(KnowsSender(sender), Known)).known
+
+        assert not await knows("@alice:example.org") and not await knows("@alice:example.org")
+        [waiting] = await listed(at, "pending")
+        assert waiting.sender == "@alice:example.org" and len(of(at, SenderRefused)) == 1
+        await allow(at, "@alice:example.org", channel="matrix")
+        assert await knows("@alice:example.org")
+        async with at.operator() as owner:
+            await owner.link.call(BlockSender(channel="matrix", sender="@alice:example.org"), Acknowledged)
+        assert not await knows("@alice:example.org")
+        with pytest.raises(WirkenError):
+            await knows("two words")
 
 
 # --- unknown ----------------------------------------------------------------------------------------

@@ -217,6 +217,19 @@ class AnswerAs(msgspec.Struct, frozen=True, tag="answer_as"):
     """Where the button was pressed: where the question was put, or where it comes from; elsewhere it does not count."""
 
 
+class KnowsSender(msgspec.Struct, frozen=True, tag="knows_sender"):
+    """Is this account of the connection's platform admitted? From now on an unknown one waits for the owner.
+
+    The answer is `Known`.
+    """
+
+    sender: str
+
+
+class Known(msgspec.Struct, frozen=True):
+    known: bool
+
+
 class Acknowledged(msgspec.Struct, frozen=True):
     """It was done and is durable; `said` is a sentence where there is something to say."""
 
@@ -258,4 +271,4 @@ WebQuestion: TypeAlias = (
     | BlockSender
 )
 
-ChannelQuestion: TypeAlias = AnswerAs | ChannelState
+ChannelQuestion: TypeAlias = AnswerAs | KnowsSender | ChannelState
