@@ -13,6 +13,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src" / "wirken"
 
 REVEALED = {
+    "channels/discord.py": 1,  # the bot's token into the header of each call and the greeting of the gateway
     "channels/matrix_http.py": 2,  # the password into the login, the token that it brings into a header
     "channels/matrix_machine.py": 1,  # the key of the store into the library that encrypts it
     "channels/telegram.py": 1,  # the bot's token into its library, which puts it into each address that it calls

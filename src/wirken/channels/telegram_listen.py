@@ -6,10 +6,11 @@ import asyncio
 from typing import Final
 
 from wirken.channels.contract import GatewayAway, House, PlatformAway, Undeliverable
+from wirken.channels.side_by_side import Lanes
 from wirken.channels.telegram_convert import press, received
 from wirken.channels.telegram_errors import telling
 from wirken.channels.telegram_http import Polls
-from wirken.channels.telegram_poll import Lanes, Window
+from wirken.channels.telegram_poll import Window
 from wirken.channels.telegram_types import CallbackQuery, Message, Update, User
 from wirken.domain import channel_limits as limits
 from wirken.domain.clock import Clock

@@ -38,7 +38,7 @@ class ChannelKind(NamedTuple):
     port: int = 0
     """Of its webhook on loopback; 0: the platform is asked, it never calls."""
     keeps_state: bool = False
-    """Has a folder of its own for keys that must outlive it (end-to-end encryption)."""
+    """Has a folder of its own for what must outlive it: keys of end-to-end encryption, a session to resume."""
 
 
 _API: Final = Setting(
@@ -86,6 +86,7 @@ CHANNEL_KINDS: Final[dict[ChannelId, ChannelKind]] = {
                 _API,
             ),
             hosts=("discord.com", "gateway.discord.gg", "*.discord.gg", "cdn.discordapp.com", "media.discordapp.net"),
+            keeps_state=True,
         ),
         ChannelKind(
             Slack.CHANNEL,

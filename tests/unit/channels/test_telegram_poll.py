@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirken.channels.telegram_poll import Lanes, Window
+from wirken.channels.side_by_side import Lanes
+from wirken.channels.telegram_poll import Window
 
 
 def test_the_offset_never_passes_an_update_that_is_not_done() -> None:
