@@ -118,3 +118,42 @@ DISCORD_STATE: Final = 2**18  # bytes of what outlives the process; 500 conversa
 DISCORD_MISSED: Final = 1000  # messages of one conversation that are fetched after a session was lost
 DISCORD_PAGE: Final = 100  # messages of one answer, the most there are (Get Channel Messages)
 DISCORD_NAME: Final = 128  # characters of a file's name as it is handed on
+
+# --- webhooks (channels/webhook.py) --------------------------------------------------------------------
+WEBHOOK_HEAD: Final = 16 * 1024  # bytes before a body; a signed token has about 1500, tunnels add some headers
+WEBHOOK_BODY: Final = 1024 * 1024  # bytes of a body; a message of 28 KiB, escaped and once more as HTML, has 300 KiB
+WEBHOOK_HELD: Final = 16 * 1024 * 1024  # bytes of all bodies that are here at once; whoever goes beyond comes again
+WEBHOOK_HEAD_TIME: Final = 10.0  # seconds in which a head is there; a tunnel on this machine sends it at once
+WEBHOOK_BODY_TIME: Final = 10.0  # seconds in which a body is there, once its head was found good
+WEBHOOK_CONNECTIONS: Final = 32  # connections of strangers at once, and as many whose head was found good
+WEBHOOK_LINGER: Final = 1.0  # seconds in which the other side reads its answer and closes
+
+# --- WhatsApp (developers.facebook.com, Cloud API: "Messages", "Media", "Error codes", "Webhooks") -------
+WHATSAPP_CALL: Final = 3 * 2**20  # bytes of a webhook's call ("Webhooks", payloads: up to 3 MB)
+WHATSAPP_ANSWER_BY: Final = 20.0  # seconds until a call is answered, "come again" at worst; it comes again by itself
+WHATSAPP_TELL: Final = 5.0  # seconds to tell a person what became of a press, before the call is answered
+WHATSAPP_FATE: Final = 5.0  # seconds in which WhatsApp says whether it has sent a message on; mostly within one
+WHATSAPP_CHECK: Final = 300.0  # seconds between two looks whether the token holds; a test app has 200 calls an hour
+WHATSAPP_CHECK_AGAIN: Final = 30.0  # seconds before the Graph API is looked for again that was not there
+WHATSAPP_ANSWER: Final = 2**20  # bytes of one answer of the Graph API; they have some hundred
+WHATSAPP_ANSWER_TIME: Final = 20.0  # seconds between two bytes of an answer
+WHATSAPP_WRITE_TIME: Final = 60.0  # seconds until the next bytes of an upload are taken
+WHATSAPP_CONNECT: Final = 10.0  # seconds to reach the Graph API through the relay, TLS included
+WHATSAPP_CONNECTIONS: Final = 8  # connections at once: messages and files on their way
+WHATSAPP_IDLE: Final = 15.0  # seconds a connection is kept; one that the other side has cut loses a message's answer
+WHATSAPP_PAUSE: Final = 5.0  # seconds; "try again later" names none, and throughput is counted by the second
+WHATSAPP_PAIR_PAUSE: Final = 6.0  # seconds; to one person a message every 6 seconds is borne for long (131056)
+WHATSAPP_SPAM_PAUSE: Final = 600.0  # seconds; the number's reputation is in question, and it gets worse by trying
+WHATSAPP_LONGEST_PAUSE: Final = 3600.0  # seconds; a longer one is asked for anew
+WHATSAPP_TYPING_EVERY: Final = 20.0  # seconds; the sign fades after 25 ("Typing indicators")
+WHATSAPP_BUTTONS: Final = 3  # reply buttons of a message ("Interactive reply buttons messages")
+WHATSAPP_BUTTON: Final = 20  # characters on such a button
+WHATSAPP_QUESTION: Final = 1024  # characters over such buttons; over a list as many as in a text, 4096
+WHATSAPP_ROW: Final = 24  # characters of a list's row ("Interactive list messages")
+WHATSAPP_CAPTION: Final = 1024  # characters of a caption; a longer one follows its file as a message
+WHATSAPP_IMAGE: Final = 5 * 2**20  # bytes of a picture ("Supported media types")
+WHATSAPP_AUDIO: Final = 16 * 2**20  # bytes of sound
+WHATSAPP_VIDEO: Final = 16 * 2**20  # bytes of a video
+WHATSAPP_DOCUMENT: Final = 100_000_000  # bytes of a document, and of any media message
+WHATSAPP_REMEMBERED: Final = 1000  # messages sent last, whose keys and fates are known; conversations, presses
+WHATSAPP_NAME: Final = 128  # characters of a file's name as it is handed on
