@@ -138,14 +138,17 @@ class Person:
 
 
 @contextlib.asynccontextmanager
-async def person(synapse: Synapse, name: str) -> AsyncIterator[Person]:
-    """Somebody new, whose name begins with `name`."""
-    local, password = f"{name}-{secrets.token_hex(4)}", secrets.token_hex(8)
-    synapse.register(local, password)
+async def person(synapse: Synapse, name: str, login: tuple[str, str] | None = None) -> AsyncIterator[Person]:
+    """Somebody new, whose name begins with `name`, or whoever has that user id and password."""
+    if login is None:
+        local, password = f"{name}-{secrets.token_hex(4)}", secrets.token_hex(8)
+        synapse.register(local, password)
+        login = f"@{local}:{NAME}", password
+    user, password = login
     config = AsyncClientConfig(store=SqliteMemoryStore, encryption_enabled=True)
-    client = AsyncClient(synapse.url, f"@{local}:{NAME}", store_path="/nowhere", config=config)
+    client = AsyncClient(synapse.url, user, store_path="/nowhere", config=config)
     await client.login(password)
-    known = Person(client, f"@{local}:{NAME}")
+    known = Person(client, user)
     await client.keys_upload()
     syncing = asyncio.ensure_future(known._sync())
     try:

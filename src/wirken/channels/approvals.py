@@ -150,8 +150,9 @@ class Approvals(Generic[P]):
             await self._rewrite(put, message_id)
 
     async def _question(self, row: ApprovalRow) -> tuple[Question, tuple[Piece, ...]]:
+        now, buttons = self._attempts.timing.clock.now(), self._platform.traits.buttons
         choices: tuple[Choice, ...] = tuple(choice for choice in row.choices if choice in CHOICES)
-        pieces = await self._writing.plain(asked(row, self._attempts.timing.clock.now()))
+        pieces = await self._writing.plain(asked(row, now, buttons=buttons))
         if len(pieces) > limits.QUESTION_PIECES:
             pieces, choices = await self._writing.plain(too_long(row)), ("deny",)
         return Question(row.approval, pieces[-1:], choices), pieces[:-1]

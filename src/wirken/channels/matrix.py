@@ -130,7 +130,7 @@ class MatrixPlatform:
             await self.send(conversation, piece, f"{key}.{number}", reply_to)
         signs = [f"{SIGNS[choice]} {CHOICES[choice]}" for choice in question.choices]
         content = marked(
-            f"{last.markup}<br><br>{' · '.join(signs)}", f"{last.plain}\n\nReact with: {' · '.join(signs)}"
+            f"{last.markup}<br><br>Signs: {' · '.join(signs)}", f"{last.plain}\n\nSigns: {' · '.join(signs)}"
         )
         content[APPROVAL] = question.approval
         sent = await self._send(conversation, content, key, reply_to)

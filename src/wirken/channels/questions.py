@@ -26,9 +26,9 @@ COUNTS: Final[dict[Choice, str]] = {
 """What whoever pressed a button is told when it counts."""
 
 
-def asked(row: ApprovalRow, now: int) -> str:
+def asked(row: ApprovalRow, now: int, *, buttons: bool = True) -> str:
     """Return the question at `now` (ms) in full, and how it is answered where no button can be pressed."""
-    return "\n".join((*(f"{line.head}{line.text}" for line in lines(row, now)), _words(row)))
+    return "\n".join((*(f"{line.head}{line.text}" for line in lines(row, now)), _words(row, buttons=buttons)))
 
 
 def too_long(row: ApprovalRow) -> str:
@@ -46,7 +46,8 @@ def settled(row: ApprovalRow, decision: str, by: str) -> str:
     return f"{_DECIDED.get(decision, 'Settled')}{who}: {shown(row.tool)}: {ends(shown(row.command))}"
 
 
-def _words(row: ApprovalRow) -> str:
+def _words(row: ApprovalRow, *, buttons: bool) -> str:
     allow = [choice for choice in row.choices if choice in CHOICES and choice != "deny"]
     ways = f"!approve {row.approval}" + (f" [{'|'.join(allow)}]" if len(allow) > 1 else "")
-    return f"Press a button, or write: {ways}, or: !deny {row.approval} and why"
+    first = "Press a button" if buttons else "React with a sign"
+    return f"{first}, or write: {ways}, or: !deny {row.approval} and why"

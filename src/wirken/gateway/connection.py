@@ -165,7 +165,7 @@ class ChannelPeer:
     async def answer(self, link: Link, question: bytes, emit: Emit) -> msgspec.Struct:
         asked = _asked(_channel, question)
         if isinstance(asked, KnowsSender):
-            return Known(await self.people.admits(self.channel, asked.sender))
+            return Known(self.people.admits(self.channel, asked.sender))
         if isinstance(asked, AnswerAs):
             await self._pressed(asked)
         elif self.surface is not None and not link.closed.is_set():

@@ -97,14 +97,15 @@ class People:
             raise Refused(met.said or "This sender is not known here.")
         return met
 
-    async def admits(self, channel: ChannelId, sender: str) -> bool:
+    def admits(self, channel: ChannelId, sender: str) -> bool:
         """Is this account somebody's? One that never came before waits for the owner from now on.
 
-        Raises `BadIdentifier`, `RecordFailed`.
+        Raises `BadIdentifier`.
         """
         account = self.store.find(channel, sender_id(sender))
         if account is None:
-            await self._unknown(channel, sender, "")
+            now = self.clock.now()
+            self.store.put_pending(Account(channel, sender, Standing.PENDING, first_seen=now, last_seen=now))
         return account is not None and account.person is not None
 
     def still(self, channel: ChannelId, sender: str, principal: str) -> Person | None:

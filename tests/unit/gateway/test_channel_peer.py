@@ -88,7 +88,7 @@ async def test_an_adapter_learns_who_is_admitted_and_whoever_asks_first_waits_fo
 
         assert not await knows("@alice:example.org") and not await knows("@alice:example.org")
         [waiting] = await listed(at, "pending")
-        assert waiting.sender == "@alice:example.org" and len(of(at, SenderRefused)) == 1
+        assert waiting.sender == "@alice:example.org" and not of(at, SenderRefused)
         await allow(at, "@alice:example.org", channel="matrix")
         assert await knows("@alice:example.org")
         async with at.operator() as owner:
