@@ -98,10 +98,7 @@ class People:
         return met
 
     def admits(self, channel: ChannelId, sender: str) -> bool:
-        """Is this account somebody's? One that never came before waits for the owner from now on.
-
-        Raises `BadIdentifier`.
-        """
+        """Is this account somebody's? An unknown one waits for the owner from now on. Raises `BadIdentifier`."""
         account = self.store.find(channel, sender_id(sender))
         if account is None:
             now = self.clock.now()
