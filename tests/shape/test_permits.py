@@ -16,6 +16,7 @@ REVEALED = {
     "channels/discord.py": 1,  # the bot's token into the header of each call and the greeting of the gateway
     "channels/matrix_http.py": 2,  # the password into the login, the token that it brings into a header
     "channels/matrix_machine.py": 1,  # the key of the store into the library that encrypts it
+    "channels/teams_login.py": 1,  # the client secret into the form that asks for a token
     "channels/telegram.py": 1,  # the bot's token into its library, which puts it into each address that it calls
     "cli/credentials.py": 2,  # what a person typed or a file holds, on its way to the vault
     "cli/keys.py": 4,  # passphrases on their way to the vault

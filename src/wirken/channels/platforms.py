@@ -9,7 +9,7 @@ from wirken.channels.contract import Platform
 from wirken.channels.given import Given
 from wirken.domain.errors import Refused
 from wirken.domain.ids import ChannelId
-from wirken.domain.platforms import Discord, Matrix, P, Telegram
+from wirken.domain.platforms import Discord, Matrix, P, Teams, Telegram
 
 
 class NotServed(Refused):
@@ -39,5 +39,9 @@ async def opened(channel: ChannelId, given: Given, serve: Serves) -> None:
             from wirken.channels import discord
 
             await serve(discord.platform(given))
+        case Teams.CHANNEL:
+            from wirken.channels import teams
+
+            await serve(teams.platform(given))
         case _:
             raise NotServed(f"This version of Wirken has no adapter for {channel}.")
