@@ -17,7 +17,7 @@ from wirken.channels.adapter import Adapter
 from wirken.domain.errors import WirkenError
 from wirken.domain.ids import ChannelId, RoleName
 from wirken.domain.platforms import Telegram
-from wirken.ipc.calls.channels import ChannelState, Deliver, Delivered
+from wirken.ipc.calls.channels import ChannelState, Deliver, Delivered, FilesFrom, FilesTaken
 from wirken.ipc.calls.operator import Acknowledged, AnswerAs, ApprovalRow
 from wirken.ipc.files import Files
 from wirken.ipc.frames import Accepted, Asked, Conversing, Delta, Inbound, Over, Row, Settled
@@ -25,7 +25,7 @@ from wirken.ipc.link import Emit, Link, pack
 from wirken.ipc.memfd import content, sealed
 from wirken.ipc.peer import adopt
 
-_question = msgspec.msgpack.Decoder(AnswerAs | ChannelState)
+_question = msgspec.msgpack.Decoder(AnswerAs | FilesFrom | ChannelState)
 
 
 class ScriptedGateway:
@@ -38,19 +38,24 @@ class ScriptedGateway:
         self.answers: list[AnswerAs] = []
         self.says: Callable[[Inbound], Conversing | None] = accepted
         self.refuses: WirkenError | None = None
+        self.takes_files = FilesTaken(taken=True)
+        self.files_from: list[str] = []
+        """Whose files it was asked about."""
         self.silent = False
 
-    async def answer(self, link: Link, question: bytes, emit: Emit) -> Acknowledged:
+    async def answer(self, link: Link, question: bytes, emit: Emit) -> Acknowledged | FilesTaken:
         asked = _question.decode(question)
         if isinstance(asked, ChannelState):
             self.states.append(asked)
+        elif isinstance(asked, FilesFrom):
+            self.files_from.append(asked.sender)
         else:
             self.answers.append(asked)
         if self.silent:
             await asyncio.Event().wait()
         if self.refuses is not None:
             raise self.refuses
-        return Acknowledged()
+        return self.takes_files if isinstance(asked, FilesFrom) else Acknowledged()
 
     def received(self, link: Link, frame: Conversing) -> None:
         assert isinstance(frame, Inbound)
@@ -59,7 +64,7 @@ class ScriptedGateway:
         if said is not None:
             link.send(said)
 
-    async def answer_with(self, link: Link, question: bytes, files: Files, emit: Emit) -> Acknowledged:
+    async def answer_with(self, link: Link, question: bytes, files: Files, emit: Emit) -> msgspec.Struct:
         raise AssertionError("an adapter asks with files")
 
     def received_with(self, link: Link, frame: Conversing, files: Files) -> None:

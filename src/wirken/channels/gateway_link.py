@@ -11,6 +11,7 @@ from wirken.domain import adapter_limits as limits
 from wirken.domain.errors import Refused
 from wirken.domain.limits import SENDER_ID
 from wirken.domain.text import clean, clip
+from wirken.ipc.calls.channels import FilesFrom, FilesTaken
 from wirken.ipc.calls.operator import Known, KnowsSender
 from wirken.ipc.link import Link, LinkLost
 
@@ -57,3 +58,13 @@ class GatewayLink:
             return False
         except (LinkLost, TimeoutError):
             raise GatewayAway("The gateway did not say who that is.") from None
+
+    async def takes_files_from(self, sender: str, timing: Timing) -> FilesTaken:
+        """Return whether files of a platform's account are worth fetching. Raises `GatewayAway`."""
+        question = FilesFrom(clip(clean(sender), SENDER_ID + 1)[0])
+        try:
+            return await timing.within(limits.PRESS_TIME, self.now().call(question, FilesTaken))
+        except Refused:
+            return FilesTaken(taken=False)
+        except (LinkLost, TimeoutError):
+            raise GatewayAway("The gateway did not say whose files it takes.") from None

@@ -18,6 +18,7 @@ from wirken.domain import adapter_limits as limits
 from wirken.domain.limits import MESSAGE
 from wirken.domain.platforms import P, SessionHandle
 from wirken.domain.text import clean, clip
+from wirken.ipc.calls.channels import FilesTaken
 from wirken.ipc.frames import Accepted, Attached, Inbound, Rejected, Said
 from wirken.ipc.link import LinkLost
 
@@ -108,15 +109,24 @@ class Inbounds(Generic[P]):
 
     async def _hand_over(self, received: Received[P]) -> None:
         self._gateway.now()  # before anything is fetched for nothing
-        async with self._attachments.fetched(received.files) as got:
+        taken = await self._takes_files(received)
+        async with self._attachments.fetched(received.files if taken.taken else ()) as got:
+            if taken.said:
+                got.refused.append(taken.said)
             if got.refused:
                 self._outbound.say(received.conversation, f"files:{received.platform_id}", "\n".join(got.refused))
-            if received.files and not got.files and not received.text.strip():
+            if got.refused and not got.files and not received.text.strip():
                 return
             outcome = await self._asked(received, got)
         if not isinstance(outcome, Accepted):
             said = outcome.text if isinstance(outcome, Said) else outcome.reason
             self._outbound.say(received.conversation, received.platform_id, said)
+
+    async def _takes_files(self, received: Received[P]) -> FilesTaken:
+        """Ask about the sender, where that matters: of a stranger the text alone goes on, to be turned away."""
+        if not received.files:
+            return FilesTaken(taken=True)
+        return await self._gateway.takes_files_from(received.sender, self._timing)
 
     async def _asked(self, received: Received[P], got: Fetched) -> Outcome:
         frame = _frame(received, got)

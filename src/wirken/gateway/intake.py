@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from wirken.domain import file_limits, limits
 from wirken.domain.errors import Refused, UsageError
 from wirken.domain.events import StopRequested, Trust
-from wirken.domain.ids import conversation_id, session_id
+from wirken.domain.ids import SessionId, conversation_id, session_id
 from wirken.domain.people import Person, Role
 from wirken.gateway.agent.attest import AsksVault, attest, vouch
 from wirken.gateway.bounds import Bounds
@@ -72,6 +72,15 @@ class Intake:
             self.turns.start(session)
         surface.sessions.add(session.id)
         return Accepted(message.platform_id, session.id, known)
+
+    def over_before(self, accepted: Accepted) -> Over | None:
+        """Return the end of the turn of a message that was accepted, if that is past.
+
+        A message that comes again after its turn gets no other. How the turn ended stands in its answer, sent long ago
+        or still to be delivered.
+        """
+        session = self.sessions.get(SessionId(accepted.session))
+        return None if session.awaits(accepted.seq) else Over(session.id, accepted.platform_id, "finished", "")
 
     async def _taken(self, session: Session, message: Inbound, wish: Wish, speaker: Person, files: Files) -> int:
         """Return the message's row once it is on disk, and its files are settled."""

@@ -112,8 +112,7 @@ class People:
         """
         if not has_senders(channel):
             return THE_OWNER
-        account = self.store.find(channel, sender)
-        who = None if account is None else account.person
+        who = self.store.person(channel, sender)
         return who if who is not None and who.principal == principal else None
 
     def knows(self, principal: str) -> bool:

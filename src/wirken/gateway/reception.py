@@ -12,7 +12,7 @@ from wirken.domain.ids import BadIdentifier, ChannelId, RoleName
 from wirken.domain.people import platform
 from wirken.gateway.agent.model import OUTBOUND
 from wirken.gateway.approvals import Approvals
-from wirken.gateway.connection import ChannelPeer, SurfacePeer, WingPeer, attach, surface_peer
+from wirken.gateway.connection import ChannelPeer, attach
 from wirken.gateway.deliveries import Deliveries
 from wirken.gateway.desk import Desk
 from wirken.gateway.door import OPERATOR
@@ -22,6 +22,7 @@ from wirken.gateway.intake import Intake
 from wirken.gateway.people import People
 from wirken.gateway.router import RUNNER
 from wirken.gateway.spoken import Spoken
+from wirken.gateway.surfaces import SurfacePeer, WingPeer, surface_peer
 from wirken.gateway.wings import Wings
 from wirken.ipc.calls.runner import SandboxReport, SandboxStatus
 from wirken.ipc.link import Link, Receiver

@@ -99,6 +99,11 @@ class SenderStore:
         row = self._db.execute(query, (channel, sender)).fetchone()
         return None if row is None else _account(row)
 
+    def person(self, channel: ChannelId, sender: str) -> Person | None:
+        """Return whose account this is, if it is admitted."""
+        account = self.find(channel, sender)
+        return None if account is None else account.person
+
     def put(self, account: Account) -> None:
         """Store an account, whatever was known of it."""
         who = account.person

@@ -202,6 +202,11 @@ class Session:
             return self.turn.message
         return self.heard.get(self.waiting[0]) if self.waiting else None
 
+    def awaits(self, seq: int) -> bool:
+        """Does the message at row `seq` still wait for its files or its turn, or for the turn's end?"""
+        running = self.turn is not None and self.turn.message_seq == seq
+        return running or seq in self.waiting or seq in self.bringing.messages
+
     @property
     def idle(self) -> bool:
         """Nothing waits, runs or is left to attest."""

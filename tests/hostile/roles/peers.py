@@ -27,7 +27,7 @@ from wirken.domain.ids import OPERATIONS, RoleName
 from wirken.domain.secret import Secret
 from wirken.gateway.reaching import Line
 from wirken.ipc import handshake, peer
-from wirken.ipc.calls import egress, runner, senders
+from wirken.ipc.calls import channels, egress, runner, senders
 from wirken.ipc.calls import operator as ask
 from wirken.ipc.calls import vault as calls
 from wirken.ipc.calls.policy import PolicyReport, ShowPolicy
@@ -299,6 +299,7 @@ HERE: Final[dict[str, Act]] = {
     "gateway-pairing": _gateway(senders.OfferPairing(role="user"), senders.PairingCode),
     "gateway-other-rows": _gateway(ask.ReadRows("default/terminal/main", 0), ask.RowPage),
     "gateway-own-rows": _gateway(ask.ReadRows("default/webchat/main", 0), ask.RowPage),
+    "gateway-files-from": _gateway(channels.FilesFrom("7"), channels.FilesTaken),
     "gateway-watch": _gateway(ask.WatchApprovals(), ask.ApprovalRows),
     "gateway-egress": _egress(None, "channel-telegram"),
     "gateway-egress-forged": _egress(egress.Caller(_FORGED), "runner"),

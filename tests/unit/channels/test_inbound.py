@@ -11,7 +11,9 @@ from tests.support.virtual_time import settled, until
 from wirken.channels.attachments import file_name
 from wirken.channels.contract import Attachment, GatewayAway, PlatformAway, SlowDown, Traits, Undeliverable
 from wirken.domain import adapter_limits as limits
+from wirken.domain.errors import Refused
 from wirken.domain.limits import MESSAGE
+from wirken.ipc.calls.channels import FilesTaken
 from wirken.ipc.frames import Accepted, Attached, Inbound, Rejected, Said
 
 
@@ -294,6 +296,37 @@ async def test_exactly_as_much_as_allowed_is_taken() -> None:
         at.platform.files["f"] = [b"x" * 2**20] * (limits.ATTACHMENT // 2**20)
         assert await fetched(at, Attachment("a.bin", "", -1, "f")) == []
         assert at.platform.fetched == limits.ATTACHMENT
+
+
+async def test_nothing_is_fetched_for_a_stranger_whose_words_go_on_to_be_turned_away() -> None:
+    async with joined() as at:
+        at.gateway.takes_files = FilesTaken(taken=False)
+        for text in ("look", ""):
+            assert await fetched(at, Attachment("a", "", 1, "f"), text=text) == []
+        assert at.platform.fetched == 0 and at.gateway.files_from == ["7", "7"]
+        assert [(message.text, message.files) for message in at.gateway.heard] == [("look", ()), ("", ())]
+
+
+async def test_nothing_is_fetched_for_a_guest_who_is_told_so_and_whose_words_count() -> None:
+    async with joined() as at:
+        at.gateway.takes_files = FilesTaken(taken=False, said="No files, please.")
+        assert await fetched(at, Attachment("a", "", 1, "f")) == ["No files, please."]
+        assert at.platform.fetched == 0 and [message.text for message in at.gateway.heard] == ["look"]
+        await fetched(at, Attachment("a", "", 1, "f"), text="")
+        assert len(at.gateway.heard) == 1
+
+
+async def test_nothing_is_fetched_while_nobody_knows_who_that_is() -> None:
+    async with joined() as at:
+        at.gateway.refuses = Refused("No.")
+        await fetched(at, Attachment("a", "", 1, "f"))
+        assert at.platform.fetched == 0 and [message.files for message in at.gateway.heard] == [()]
+        at.gateway.silent = True
+        handing = later(at.platform.says("look", files=(Attachment("a", "", 1, "f"),)))
+        await at.time.passes(limits.PRESS_TIME)
+        with pytest.raises(GatewayAway):
+            await handing
+        assert at.platform.fetched == 0 and len(at.gateway.heard) == 1
 
 
 async def test_all_files_of_a_message_share_the_limit() -> None:

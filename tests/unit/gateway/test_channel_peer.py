@@ -23,9 +23,11 @@ from wirken.domain.events import (
     UserMessageFact,
 )
 from wirken.domain.ids import ActionKey, AgentId, ChannelId, PrincipalId
+from wirken.gateway.connection import NO_FILES
 from wirken.gateway.people import REFUSAL, WELCOME
 from wirken.gateway.store import Holder
 from wirken.ipc import peer
+from wirken.ipc.calls.channels import FilesFrom, FilesTaken
 from wirken.ipc.calls.operator import (
     Acknowledged,
     AnswerApproval,
@@ -49,7 +51,7 @@ from wirken.ipc.calls.senders import (
     SenderRow,
     SenderRows,
 )
-from wirken.ipc.frames import Asked, Delta, Over, Rejected, Row, Settled
+from wirken.ipc.frames import Accepted, Asked, Delta, Over, Rejected, Row, Settled
 from wirken.record.verify import Status
 
 OPERATIONS = "gateway/operations/log"
@@ -553,3 +555,58 @@ async def test_a_decision_is_on_record_before_it_counts(tmp_path: Path) -> None:
         await deciding
         assert isinstance(await telegram.say("7", "hi"), Over)
         assert of(at, LlmRequest, "default/telegram/d7")
+
+
+# --- what comes again, and what is worth fetching -------------------------------------------------------
+
+
+async def test_a_message_that_comes_again_after_its_turn_is_told_the_end_again(tmp_path: Path) -> None:
+    """Otherwise its adapter would go on typing: no other end is coming."""
+    async with bench(tmp_path) as at, adapter(at) as telegram:
+        await allow(at, "7")
+        first = telegram.put(telegram.message("7", "hello"))
+        await telegram.outcome(first)
+        telegram.seen.clear()
+        telegram.put(first)
+        await telegram.outcome(first)
+        assert [type(frame) for frame in telegram.seen if not isinstance(frame, Row)] == [Accepted, Over]
+        assert of(at, UserMessageFact, "default/telegram/d7")[1:] == []
+
+
+async def test_a_message_that_comes_again_during_its_turn_hears_one_end(tmp_path: Path) -> None:
+    slow = says("done", gate=(gate := asyncio.Event()))
+    async with bench(tmp_path, slow) as at, adapter(at) as telegram:
+        await allow(at, "7")
+        first, waits = (telegram.put(telegram.message("7", text)) for text in ("hello", "and then"))
+        await telegram.accepted(waits)
+        await slow.asked.wait()
+        telegram.seen.clear()
+        for message in (first, waits):
+            telegram.put(message)
+            await telegram.accepted(message)
+        telegram.take()
+        assert not [frame for frame in telegram.seen if isinstance(frame, Over)]
+        gate.set()
+        for message in (first, waits):
+            await telegram.outcome(message)
+        assert len([frame for frame in telegram.seen if isinstance(frame, Over)]) == 2
+
+
+async def test_an_adapter_learns_whose_files_to_fetch_and_nothing_is_recorded_of_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at, adapter(at) as telegram:
+        for sender, role in (("7", "user"), ("8", "guest"), ("9", "owner")):
+            await allow(at, sender, role)
+        async with at.operator() as owner:
+            await owner.link.call(BlockSender(channel="telegram", sender="10"), Acknowledged)
+        assert telegram.link is not None
+        for sender, answer in (
+            ("7", FilesTaken(taken=True)),
+            ("8", FilesTaken(taken=False, said=NO_FILES)),
+            ("9", FilesTaken(taken=True)),
+            ("10", FilesTaken(taken=False)),
+            ("11", FilesTaken(taken=False)),
+            ("a b", FilesTaken(taken=False)),
+        ):
+            assert await telegram.link.call(FilesFrom(sender), FilesTaken) == answer, sender
+        assert of(at, SenderRefused) == [] and await listed(at, "pending") == ()
+        assert (await telegram.say("11", "hello")).reason == REFUSAL

@@ -27,10 +27,10 @@ from wirken.domain.events import (
     TurnEnded,
 )
 from wirken.domain.ids import SessionId
-from wirken.gateway.connection import surface_peer
 from wirken.gateway.desk import Asker
 from wirken.gateway.hub import Hub
 from wirken.gateway.log import AuditLog, Stored
+from wirken.gateway.surfaces import surface_peer
 from wirken.ipc.calls import operator as ask
 from wirken.ipc.calls.runner import Ran, SandboxReport
 from wirken.ipc.frames import Inbound, Over

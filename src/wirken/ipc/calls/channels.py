@@ -47,6 +47,19 @@ class ChannelState(msgspec.Struct, frozen=True, kw_only=True, tag="channel_state
     """The platform refuses the token: nothing will work until somebody stores a new one."""
 
 
+class FilesFrom(msgspec.Struct, frozen=True, tag="files_from"):
+    """Are files of this account of the connection's platform taken? Asked before anything is fetched for nothing."""
+
+    sender: str
+
+
+class FilesTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to `FilesFrom`. `said` is what the sender is told where they are not taken; empty: nothing."""
+
+    taken: bool
+    said: str = ""
+
+
 class ShowChannels(msgspec.Struct, frozen=True, tag="show_channels"):
     """The channels whose adapters have been here since the gateway started, or whose answers wait (operator)."""
 

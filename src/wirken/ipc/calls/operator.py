@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from wirken.ipc.calls.channels import ChannelRow, ChannelState, ShowChannels
+from wirken.ipc.calls.channels import ChannelRow, ChannelState, FilesFrom, ShowChannels
 from wirken.ipc.calls.policy import ShowPolicy
 from wirken.ipc.calls.senders import AllowSender, BlockSender, ListSenders, OfferPairing, RemoveSender
 
@@ -271,4 +271,4 @@ WebQuestion: TypeAlias = (
     | BlockSender
 )
 
-ChannelQuestion: TypeAlias = AnswerAs | KnowsSender | ChannelState
+ChannelQuestion: TypeAlias = AnswerAs | KnowsSender | FilesFrom | ChannelState
