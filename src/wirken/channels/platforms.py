@@ -9,7 +9,7 @@ from wirken.channels.contract import Platform
 from wirken.channels.given import Given
 from wirken.domain.errors import Refused
 from wirken.domain.ids import ChannelId
-from wirken.domain.platforms import Discord, Matrix, P, Teams, Telegram
+from wirken.domain.platforms import Discord, Matrix, P, Slack, Teams, Telegram
 
 
 class NotServed(Refused):
@@ -43,5 +43,9 @@ async def opened(channel: ChannelId, given: Given, serve: Serves) -> None:
             from wirken.channels import teams
 
             await serve(teams.platform(given))
+        case Slack.CHANNEL:
+            from wirken.channels import slack
+
+            await serve(slack.platform(given))
         case _:
             raise NotServed(f"This version of Wirken has no adapter for {channel}.")
