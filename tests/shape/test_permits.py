@@ -17,6 +17,8 @@ REVEALED = {
     "channels/matrix_http.py": 2,  # the password into the login, the token that it brings into a header
     "channels/matrix_machine.py": 1,  # the key of the store into the library that encrypts it
     "channels/teams_login.py": 1,  # the client secret into the form that asks for a token
+    "channels/slack.py": 1,  # the bot's token into its library, which puts it into the header of each call
+    "channels/slack_socket.py": 1,  # the app-level token into the call that opens a connection
     "channels/telegram.py": 1,  # the bot's token into its library, which puts it into each address that it calls
     "cli/credentials.py": 2,  # what a person typed or a file holds, on its way to the vault
     "cli/keys.py": 4,  # passphrases on their way to the vault

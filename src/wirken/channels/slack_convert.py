@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final, NamedTuple, TypeAlias
@@ -80,8 +79,9 @@ def own_message(platform_id: str) -> MessageId:
 
 
 def client_id(key: str) -> str:
-    """Return a `client_msg_id` for a key: the same for the same."""
-    return str(uuid.UUID(bytes=sha256(key.encode()).digest()[:16], version=4))
+    """Return a `client_msg_id` for a key, of the form of a random UUID (RFC 9562, 5.4): the same for the same."""
+    digest = sha256(key.encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-4{digest[12:15]}-8{digest[15:18]}-{digest[18:30]}"
 
 
 # --- what people say ------------------------------------------------------------------------------------
