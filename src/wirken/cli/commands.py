@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "permissions": Command("wirken.cli.permissions", "List, grant and revoke remembered approvals."),
     "policy": Command("wirken.cli.policy", "Show which gates are in force, and what of limits and budgets is used."),
     "approvals": Command("wirken.cli.approvals", "List, show and answer calls that wait for approval."),
+    "channel": Command("wirken.cli.channel", "Add, list, test and remove channels of chat platforms."),
     "senders": Command("wirken.cli.senders", "Say which accounts of chat platforms belong to whom."),
     "credentials": Command("wirken.cli.credentials", "Store, list, rotate and remove the keys of providers."),
     "keys": Command("wirken.cli.keys", "Choose how the vault's own key is kept."),
@@ -35,4 +36,4 @@ COMMANDS: Final = {
     "stop": Command("wirken.cli.stop", "Stop the Wirken that runs on this data directory, or one turn."),
 }
 
-ALIASES: Final = {"session": "sessions", "permission": "permissions", "sender": "senders"}
+ALIASES: Final = {"session": "sessions", "permission": "permissions", "channels": "channel", "sender": "senders"}

@@ -13,7 +13,9 @@ from wirken.config.paths import Paths
 from wirken.domain import limits
 from wirken.domain.errors import ConfigError
 
-_OURS: Final = frozenset({"config.toml", "vault", "gateway", "agents", "skills", "hatches", "sockets", "wirken.lock"})
+_OURS: Final = frozenset(
+    {"config.toml", "vault", "gateway", "agents", "skills", "hatches", "channels", "sockets", "wirken.lock"}
+)
 _ADDRESS: Final = ("127.0.0.1", 11434)
 _ANSWER: Final = 2**20  # bytes of a model list that are read
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")

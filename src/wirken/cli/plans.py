@@ -83,7 +83,7 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
             if (bound := webhook_port(channel, config.channels[channel]))
         },
         states={
-            role: f"channels/{channel}"
+            role: state_folder(channel)
             for role, channel in served.items()
             if CHANNEL_KINDS[ChannelId(channel)].keeps_state
         },
@@ -98,6 +98,11 @@ def make(paths: Paths, loaded: Loaded, environ: Mapping[str, str], *, port: int,
         tools=root if chosen.rooted else "",
         engine_group=chosen.group if found.service_uid != -1 else -1,
     )
+
+
+def state_folder(channel: str) -> str:
+    """Return where a channel that keeps something keeps it, below the data directory."""
+    return f"channels/{channel}"
 
 
 def tool_root(config: Config, environ: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ import click
 from wirken.domain import limits
 from wirken.domain.errors import UsageError
 from wirken.domain.secret import Secret
-from wirken.domain.text import shown
+from wirken.domain.text import decoded, shown
 
 _TERMINAL: Final = "/dev/tty"
 _CHUNK: Final = 4096
@@ -73,6 +73,17 @@ def hidden_twice(question: str, again: str) -> Secret:
     finally:
         second.wipe()
     return first
+
+
+def typed(question: str) -> str:
+    """Ask for one line that is shown while it is typed, less the blanks around it. Raises as `hidden`."""
+    with _terminal() as terminal:
+        termios.tcflush(terminal, termios.TCIFLUSH)  # an answer must come after its question
+        os.write(terminal, shown(question).encode("utf-8", "replace"))
+        answer = os.read(terminal, _CHUNK)
+    if not answer:
+        raise click.Abort
+    return decoded(answer).strip()
 
 
 def confirmed(question: str, above: Iterable[str] = ()) -> bool:

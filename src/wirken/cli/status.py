@@ -13,11 +13,11 @@ import click
 import msgspec
 
 from wirken.cli import daemon
+from wirken.cli.channel_rows import span, told
 from wirken.cli.output import Line, Output, Style, Styled
 from wirken.config.paths import Paths, data_dir
 from wirken.domain import limits
 from wirken.domain.errors import WirkenError
-from wirken.ipc.calls.channels import ChannelRow
 from wirken.ipc.calls.operator import GatewayReport, GatewayStatus
 from wirken.ipc.calls.vault import VaultReport, VaultStatus
 from wirken.ipc.vault_client import VaultClient
@@ -161,7 +161,7 @@ _STATES: Final[dict[str, tuple[str, Style]]] = {
 def _lines(found: Status, data: str) -> Iterator[Line]:
     words, style = _STATES[found.state]
     yield ("Wirken:     ", Styled(words, style))
-    yield f"Process:    {found.pid}, up {_span(found.uptime)}"
+    yield f"Process:    {found.pid}, up {span(found.uptime)}"
     yield f"Data:       {data}"
     if found.supervisor is not None:
         yield from _of_supervisor(found.supervisor, found.page)
@@ -201,27 +201,7 @@ def _of_gateway(report: GatewayReport) -> Iterator[Line]:
     )
     yield f"Record:     {report.rows} rows"
     for row in report.channels:
-        yield from _channel(row, time.time())
-
-
-def _channel(row: ChannelRow, now: float) -> Iterator[Line]:
-    """Yield what is known of a channel at `now` (seconds since the epoch)."""
-    states: tuple[tuple[bool, str, Style], ...] = (
-        (row.revoked, "its token is refused: `wirken channel add` asks for a new one", "red"),
-        (not row.attached, "its adapter does not run", "yellow"),
-        (row.connected, "connected", "green"),
-    )
-    words, style = next(((words, style) for so, words, style in states if so), ("not connected", "yellow"))
-    since = f" for {_span(max(0, round(now - row.since / 1000)))}" if row.since else ""
-    yield (
-        "Channel:    ",
-        f"{row.channel}: ",
-        Styled(words, style),
-        f"{since}{f'; {row.detail}' if row.detail else ''}",
-    )
-    last = f"{_span(max(0, round(now - row.last_message / 1000)))} ago" if row.last_message else "none yet"
-    waiting: Style = "yellow" if row.undelivered else "dim"
-    yield (f"            last message: {last}, ", Styled(f"{row.undelivered} answers not delivered yet", waiting))
+        yield from told(row, time.time())
 
 
 def _sealed(report: VaultReport) -> Styled:
@@ -239,11 +219,3 @@ def _processes(supervisor: Supervisor) -> Iterator[Line]:
         ready = f"{child.ready_ms} ms" if child.ready_ms >= 0 else "-"
         state = Styled(f"{child.state:<9}", good)
         yield (f"{child.role:<12}{child.pid or '-':>8}  ", state, f" {child.restarts:>8}  {ready}")
-
-
-def _span(seconds: int) -> str:
-    """Return a time span for people."""
-    if seconds < 0:
-        return "for an unknown time"
-    days, rest = divmod(seconds, 86_400)
-    return (f"{days} days " if days else "") + time.strftime("%H:%M:%S", time.gmtime(rest))

@@ -25,6 +25,8 @@ class Setting(NamedTuple):
     made: bool = False
     """Wirken makes it up itself where nothing is given: random, of 32 letters and digits."""
     needed: bool = True
+    entered: bool = False
+    """A person enters it on the platform, too, so that one which was made is shown, once."""
 
 
 class ChannelKind(NamedTuple):
@@ -183,6 +185,7 @@ CHANNEL_KINDS: Final[dict[ChannelId, ChannelKind]] = {
                     r"[!-~]{8,128}",
                     secret=True,
                     made=True,
+                    entered=True,
                 ),
                 _PREFIX,
                 _API,

@@ -34,6 +34,11 @@ DELIVERIES: Final = 192  # messages on their way to one channel at once; an adap
 DELIVERY_LATE: Final = 120.0  # seconds after which an answer says that it is late; a restart takes five
 DELIVERY_LIFETIME: Final = 7 * 86_400  # seconds in which an answer may still be sent; a laptop that was shut for a week
 DELIVERY_IDS: Final = 2048  # messages of a platform that one answer may become: an ANSWER in Discord's 2000 characters
+CHANNEL_CHECK: Final = 30.0  # seconds a platform has to say who the bot is: 10 to reach it, 20 for an answer
+CHANNEL_LOOK: Final = 0.2  # seconds between two looks at what an adapter says
+FIRST_MESSAGE: Final = 300.0  # seconds to find the bot on a telephone and write to it
+FIRST_MESSAGE_LOOK: Final = 0.5  # seconds between two looks for it
+MADE_SECRET: Final = 32  # letters and digits of a secret that is made up: 190 bits
 CHANNEL_DETAIL: Final = 200  # bytes kept of what an adapter says about its platform; one line of `wirken status`
 
 # --- Telegram (core.telegram.org/bots/api and /bots/faq) -----------------------------------------------

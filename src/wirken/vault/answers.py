@@ -61,7 +61,11 @@ class Answers(msgspec.Struct, frozen=True):
 
     def _of_credentials(
         self,
-        question: calls.AddCredential | calls.RotateCredential | calls.RemoveCredential | calls.ListCredentials,
+        question: calls.AddCredential
+        | calls.RotateCredential
+        | calls.RemoveCredential
+        | calls.SetAside
+        | calls.ListCredentials,
     ) -> msgspec.Struct:
         match question:
             case calls.AddCredential():
@@ -70,6 +74,8 @@ class Answers(msgspec.Struct, frozen=True):
                 return self.credentials.rotate(question)
             case calls.RemoveCredential():
                 return self.credentials.remove(question)
+            case calls.SetAside():
+                return self.credentials.set_aside(question)
             case calls.ListCredentials():
                 return self.credentials.rows()
             case _:

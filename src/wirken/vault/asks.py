@@ -28,6 +28,7 @@ ASKS: Final[Mapping[RoleName, frozenset[type]]] = MappingProxyType(
                 calls.AddCredential,
                 calls.RotateCredential,
                 calls.RemoveCredential,
+                calls.SetAside,
                 calls.ListCredentials,
                 calls.Unlock,
                 calls.OfferKey,

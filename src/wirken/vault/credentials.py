@@ -7,6 +7,8 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from wirken.domain import limits
 from wirken.domain.clock import Clock
 from wirken.domain.errors import Refused, UsageError
@@ -21,12 +23,14 @@ from wirken.ipc.calls.vault import (
     Done,
     RemoveCredential,
     RotateCredential,
+    SetAside,
 )
 from wirken.vault import cipher
 from wirken.vault.asks import may_have
 from wirken.vault.store import Entry, Store
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_BEFORE: Final = ".before"
 _BOUND: Final = struct.Struct(">QQQ")
 _LATEST: Final = 2**53 - 1  # ms; the largest integer that JSON readers keep exact
 
@@ -102,6 +106,20 @@ class Credentials:
         """Delete. Raises `NoSuchCredential`."""
         self._device_key()
         self._store.remove_entry(self._stored(question.name).name)
+        return Done()
+
+    def set_aside(self, question: SetAside) -> Done:
+        """Copy an entry to `<name>.before`, or move that one back. Raises `NoSuchCredential`, `BadCredential`."""
+        key = self._device_key()
+        kept = _checked_name(question.name + _BEFORE)
+        old = self._stored(kept if question.back else question.name)
+        value = _open(key, old)
+        try:
+            self._put(key, msgspec.structs.replace(old, name=question.name if question.back else kept), value.reveal())
+        finally:
+            value.wipe()
+        if question.back:
+            self._store.remove_entry(kept)
         return Done()
 
     def rows(self) -> CredentialRows:

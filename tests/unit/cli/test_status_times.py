@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from wirken.cli.channel_rows import span, told
 from wirken.cli.output import Output
-from wirken.cli.status import _channel, _span, seconds_up
+from wirken.cli.status import seconds_up
 from wirken.ipc.calls.channels import ChannelRow
 
 
@@ -30,12 +31,12 @@ def test_a_name_with_brackets_and_spaces_does_not_shift_the_fields(tmp_path: Pat
 
 def test_an_unknown_age_is_said_to_be_unknown(tmp_path: Path) -> None:
     assert seconds_up(1, tmp_path) == -1
-    assert _span(-1) == "for an unknown time"
+    assert span(-1) == "for an unknown time"
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, "00:00:00"), (3661, "01:01:01"), (90_061, "1 days 01:01:01")])
 def test_a_span_for_people(seconds: int, said: str) -> None:
-    assert _span(seconds) == said
+    assert span(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -44,14 +45,17 @@ def test_a_span_for_people(seconds: int, said: str) -> None:
         ({"connected": True, "detail": "@bot"}, "telegram: connected for 00:01:00; @bot"),
         ({}, "telegram: not connected for 00:01:00"),
         ({"attached": False}, "telegram: its adapter does not run for 00:01:00"),
-        ({"revoked": True}, "telegram: its token is refused: `wirken channel add` asks for a new one for 00:01:00"),
+        (
+            {"revoked": True},
+            "telegram: its token is refused: `wirken channel add telegram` asks for a new one for 00:01:00",
+        ),
     ],
 )
 def test_a_channel_says_how_it_is_and_since_when(more: dict[str, object], said: str) -> None:
     known = {"channel": "telegram", "attached": True, "connected": False, "since": 1_000_000, "last_message": 1_030_000}
     known |= {"undelivered": 2, "detail": "", "revoked": False} | more
     stdout = io.StringIO()
-    Output(as_json=False, stdout=stdout, stderr=stdout, environ={}).show({}, _channel(ChannelRow(**known), 1060.0))  # type: ignore[arg-type]  # by name
+    Output(as_json=False, stdout=stdout, stderr=stdout, environ={}).show({}, told(ChannelRow(**known), 1060.0))  # type: ignore[arg-type]  # by name
     first, second = stdout.getvalue().splitlines()
     assert first == f"Channel:    {said}"
     assert second == "            last message: 00:00:30 ago, 2 answers not delivered yet"

@@ -20,6 +20,7 @@ QUESTIONS: dict[str, calls.VaultQuestion] = {
         calls.AddCredential("openai", b"x"),
         calls.RotateCredential("openai", b"x"),
         calls.RemoveCredential("openai"),
+        calls.SetAside("openai"),
         calls.ListCredentials(),
         calls.VaultStatus(),
         calls.Unlock(b"x"),
@@ -40,7 +41,7 @@ MAY: dict[str, set[str]] = {
     "outbound": CHILD | {"CredentialFor"},
     "operator": {
         *("VaultStatus", "AgentKey", "LastHead", "AddCredential", "RotateCredential"),
-        *("RemoveCredential", "ListCredentials", "Unlock", "OfferKey", "Protect"),
+        *("RemoveCredential", "SetAside", "ListCredentials", "Unlock", "OfferKey", "Protect"),
     },
 }
 

@@ -13,6 +13,7 @@ from wirken.ipc.calls.vault import (
     CredentialReply,
     RemoveCredential,
     RotateCredential,
+    SetAside,
 )
 from wirken.ipc.vault_wire import VaultSealed
 from wirken.vault.asks import OUTBOUND
@@ -152,6 +153,7 @@ def test_everything_is_unavailable_while_sealed(tmp_path: Path) -> None:
         lambda: credentials.add(AddCredential("a", b"x")),
         lambda: credentials.rotate(RotateCredential("a", b"x")),
         lambda: credentials.remove(RemoveCredential("a")),
+        lambda: credentials.set_aside(SetAside("a")),
         credentials.rows,
         lambda: credentials.value_for(OUTBOUND, CredentialFor("openai")),
     ):
@@ -169,3 +171,20 @@ def test_no_value_and_no_removed_row_stands_in_the_files(tmp_path: Path) -> None
     for file in tmp_path.iterdir():
         assert b"canary-value" not in file.read_bytes()
     assert sealed.sealed not in (tmp_path / "vault.db").read_bytes()
+
+
+def test_a_value_that_was_set_aside_comes_back_with_its_dates(tmp_path: Path) -> None:
+    parts = Parts(tmp_path).started()
+    parts.credentials.add(AddCredential("openai", b"sk-1", NOW + DAY))
+    [before] = parts.credentials.rows().rows
+    parts.credentials.set_aside(SetAside("openai"))
+    parts.credentials.rotate(RotateCredential("openai", b"sk-2"))
+    assert value(parts).value == b"sk-2"
+    parts.credentials.set_aside(SetAside("openai", back=True))
+    assert parts.credentials.rows().rows == (before,)
+    assert value(parts).value == b"sk-1"
+    for question in (SetAside("openai", back=True), SetAside("other")):
+        with pytest.raises(NoSuchCredential):
+            parts.credentials.set_aside(question)
+    with pytest.raises(BadCredential):
+        parts.credentials.set_aside(SetAside("a" * 60))

@@ -110,6 +110,16 @@ class RemoveCredential(msgspec.Struct, frozen=True, tag="remove_credential"):
     name: str
 
 
+class SetAside(msgspec.Struct, frozen=True, tag="set_aside"):
+    """Keep what is stored as `name` also as `<name>.before`; with `back`, put that one in its place again (operator).
+
+    So a change that proves wrong is undone without anybody reading a value. Dates come along.
+    """
+
+    name: str
+    back: bool = False
+
+
 class ListCredentials(msgspec.Struct, frozen=True, tag="list_credentials"):
     """Metadata of every credential (operator). Never a value."""
 
@@ -190,6 +200,7 @@ VaultQuestion: TypeAlias = (
     | AddCredential
     | RotateCredential
     | RemoveCredential
+    | SetAside
     | ListCredentials
     | VaultStatus
     | Unlock
