@@ -77,6 +77,7 @@ def replace(path: Path, text: str, expected: str) -> None:
         try:
             descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with open(descriptor, "wb") as file:
+                _give_to_owner_of(target, file.fileno())
                 file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())
@@ -86,6 +87,13 @@ def replace(path: Path, text: str, expected: str) -> None:
                 half.unlink()
     except OSError as error:
         raise ConfigInvalid(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _give_to_owner_of(target: Path, descriptor: int) -> None:
+    """As root: let it belong to whom the old one belongs, the user of Wirken's processes, who read it."""
+    seen = target.stat()
+    if (seen.st_uid, seen.st_gid) != (os.geteuid(), os.getegid()):
+        os.fchown(descriptor, seen.st_uid, seen.st_gid)
 
 
 def _place(lines: list[str], channel: str) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -88,3 +89,12 @@ def test_the_file_is_replaced_whole_and_closed_to_others(tmp_path: Path) -> None
     with pytest.raises(NotEdited, match="meanwhile"):
         replace(file, "c", "a")
     assert real.read_text() == "b" and len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can give files away")
+def test_as_root_the_file_stays_its_owners(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("a")
+    os.chown(file, 1234, 1235)
+    replace(file, "b", "a")
+    assert (file.stat().st_uid, file.stat().st_gid) == (1234, 1235)
