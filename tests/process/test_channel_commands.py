@@ -86,6 +86,9 @@ def _test_and_remove(up: Spine, there: Platform) -> None:
     there.do(lambda: setattr(there.sim, "revoked", True))
     refused = wirken(up.data, "channel", "test", "telegram", "--json")
     assert refused.returncode == 1 and json.loads(refused.stdout)["state"] == "refused"
+    found = json.loads(wirken(up.data, "doctor", "--json").stdout)["findings"]
+    [finding] = [row for row in found if row["id"] == "channels"]
+    assert (finding["severity"], finding["fix"]) == ("red", "wirken channel add telegram")
     removed = wirken(up.data, "channel", "remove", "telegram", "--yes", "--json")
     assert json.loads(removed.stdout)["credentials"] == ["channel.telegram.token"], removed
     assert up.paths.config_file.read_text() == BASE
@@ -143,4 +146,25 @@ def test_a_platform_that_is_away_keeps_the_channel_and_says_that_it_is_not_verif
     there.do(lambda: setattr(there.sim, "away", True))
     done = wirken(up.data, *add(there, "--token-stdin", "--json"), text=there.sim.token, timeout=120)
     assert done.returncode == 0 and json.loads(done.stdout)["state"] == "away", done
+    assert credentials(up.data) == ["channel.telegram.token"] and ROLE in up.outer()
+
+
+def test_ctrl_c_undoes_a_channel_that_is_not_checked_yet_and_keeps_one_that_is(up: Spine, there: Platform) -> None:
+    there.do(lambda: setattr(there.sim, "away", True))
+    terminal = Terminal([*WIRKEN, *add(there)], environment(up.data))
+    terminal.see("Bot token (not shown): ")
+    terminal.type(f"{there.sim.token}\n")
+    terminal.see("Not connected yet", 60)
+    terminal.type("\x03")
+    assert terminal.end(60) == 130
+    assert up.paths.config_file.read_text() == BASE
+    assert credentials(up.data) == [] and ROLE not in up.outer()
+    there.do(lambda: setattr(there.sim, "away", False))
+    terminal = Terminal([*WIRKEN, *add(there)], environment(up.data))
+    terminal.see("Bot token (not shown): ")
+    terminal.type(f"{there.sim.token}\n")
+    terminal.see("Ctrl+C goes on without", 60)
+    terminal.type("\x03")
+    terminal.see("wirken senders allow telegram:ID --role owner")
+    assert terminal.end() == 0
     assert credentials(up.data) == ["channel.telegram.token"] and ROLE in up.outer()

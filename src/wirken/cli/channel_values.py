@@ -64,7 +64,7 @@ def gathered(kind: ChannelKind, flags: Flags, known: Mapping[str, str], stored: 
     found = Values(secrets=_piped(kind, flags))
     for one in kind.settings:
         if one.secret:
-            _secret(kind, one, flags, stored, found)
+            _secret(kind, one, flags, stored, found, out)
         else:
             _setting(kind, one, flags, known, found, out)
     return found
@@ -84,7 +84,7 @@ def _setting(
         raise NotGiven(f"{kind.title} needs the {one.label}: --{flag(one)}.", hint=one.help)
 
 
-def _secret(kind: ChannelKind, one: Setting, flags: Flags, stored: frozenset[str], found: Values) -> None:
+def _secret(kind: ChannelKind, one: Setting, flags: Flags, stored: frozenset[str], found: Values, out: Output) -> None:
     """Take a secret from the pipe, else leave what is stored, else make it up or ask."""
     name = credential(kind.channel, one.name)
     if one.name in found.secrets:
@@ -97,7 +97,7 @@ def _secret(kind: ChannelKind, one: Setting, flags: Flags, stored: frozenset[str
         if one.entered:
             found.made[one.name] = made
     elif flags.asks:
-        found.secrets[one.name] = _hidden(one)
+        found.secrets[one.name] = _hidden(one, out)
     elif one.needed:
         raise NotGiven(f"{kind.title} needs the {one.label}: --{flag(one)}-stdin, or --stdin.", hint=one.help)
 
@@ -122,8 +122,9 @@ def _asked(one: Setting, known: str, out: Output) -> str:
     return _formed(one, prompting.typed(question) or known)
 
 
-def _hidden(one: Setting) -> Secret:
-    question = f"{one.help}\n{one.label} (not shown): "
+def _hidden(one: Setting, out: Output) -> Secret:
+    out.note(one.help)
+    question = f"{one.label} (not shown): "
     for _ in range(_TRIES - 1):
         secret = prompting.hidden(question)
         if _fits(one, secret):

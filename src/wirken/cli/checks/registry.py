@@ -6,6 +6,7 @@ from typing import Final
 
 from wirken.cli.checks import (
     boxes,
+    channels,
     configuration,
     confinement,
     keys,
@@ -39,6 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("config-applied", "what runs was started with this config.toml", configuration.applied),
     Check("processes", "all processes are up and stay up", processes.processes),
     Check("confinement", "each process that runs wears every wall of its row", confinement.processes),
+    Check("channels", "each chat platform is connected and takes its token", channels.connected),
     Check("version", "the program that runs is the one installed", processes.version),
     Check("page-port", "the page's port is ours or free", processes.page_port),
     Check("device-key", "more than a file protects the key of the vault", keys.device_key),
