@@ -12,15 +12,10 @@ from wirken.config.paths import Paths
 from wirken.ipc.calls.channels import ChannelRow
 from wirken.ipc.calls.operator import GatewayReport
 
-REPORT = {
-    "version": "0.1.0",
-    "agents": (),
-    "provider": "",
-    "turns_running": 0,
-    "approvals_pending": 0,
-    "rows": 0,
-    "sandbox": "bubblewrap",
-}
+TEXTS = ("version", "provider", "sandbox", "sandbox_limits", "sandbox_reason", "sandbox_fix", "vault_protection")
+NUMBERS = ("started", "turns_running", "approvals_pending", "credentials", "rows")
+LISTS = ("agents", "peers", "sandbox_notes")
+REPORT = dict.fromkeys(TEXTS, "") | dict.fromkeys(NUMBERS, 0) | dict.fromkeys(LISTS, ()) | {"vault_sealed": False}
 
 
 def installation(folder: Path, *rows: ChannelRow, runs: bool = True) -> Installation:
