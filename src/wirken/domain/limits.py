@@ -142,6 +142,7 @@ ENGINE_TIME: Final = 30.0  # seconds a container engine has for one step; creati
 ENGINE_REPLY: Final = 4 * 2**20  # bytes of one answer of the engine; the description of a container has 10 kB
 ENGINE_HEAD: Final = 16 * 1024  # bytes of an answer's header
 ENGINE_WATCH: Final = 0.5  # seconds between looks at how many processes a container has
+ENGINE_LOOKS: Final = 10  # further looks, EXEC_WATCH apart, whether a killed container was out of memory; one is enough
 ENGINE_TOLD: Final = 4096  # bytes that the shell of a container tells us; it says 400
 REASON_TAIL: Final = 600  # characters of a tool's last words that are shown as the reason of a failure
 WORKSPACE_BUSY: Final = 0.02  # seconds between looks whether a workspace is free; a container takes ten times that

@@ -31,6 +31,7 @@ from wirken.runner.uninterrupted import uninterrupted
 _log = logging.getLogger("wirken.runner")
 _CHUNK: Final = 64 * 1024  # bytes
 _GONE: Final = 404  # HTTP
+KILLED: Final = 137  # 128 + SIGKILL
 _TOO_LONG: Final = "argument list too long"
 
 
@@ -139,7 +140,7 @@ class Docker:
             if not waited.done():
                 return None, "stopped" if stopped.done() else "time", seconds
             waited.result()
-            state = await self._state(name)
+            state = await self._ended(name)
         finally:
             waited.cancel()
             stopped.cancel()
@@ -155,6 +156,16 @@ class Docker:
         except (EngineFailed, msgspec.DecodeError):
             return False
 
+    async def _ended(self, name: str) -> State:
+        """Return how a container ended. That it ran out of memory the engine learns apart from its end, maybe later."""
+        state = await self._state(name)
+        for _ in range(limits.ENGINE_LOOKS):
+            if state.exit_code != KILLED or state.oom_killed:
+                break
+            await asyncio.sleep(limits.EXEC_WATCH)
+            state = await self._state(name)
+        return state
+
     async def _state(self, name: str) -> State:
         return _inspected.decode(await self.http.ask("GET", f"/containers/{name}/json")).state
 
@@ -166,7 +177,7 @@ class Docker:
         with contextlib.suppress(EngineFailed):
             await self.http.ask("POST", f"/containers/{name}/kill")
         await self.http.ask("POST", f"/containers/{name}/wait")
-        return (await self._state(name)).oom_killed
+        return (await self._ended(name)).oom_killed
 
     async def removed(self, name: str) -> None:
         """Kill and remove a container; one that resists is left to the next sweep, with a word in the log."""

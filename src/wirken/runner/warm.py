@@ -19,7 +19,7 @@ from wirken.domain.actions import SandboxKind
 from wirken.runner import containers
 from wirken.runner.containers import Made, Ran, Top
 from wirken.runner.counters import Counters
-from wirken.runner.docker import Docker, named, read
+from wirken.runner.docker import KILLED, Docker, named, read
 from wirken.runner.engine_http import EngineFailed
 from wirken.runner.output import NOTHING, Capture
 from wirken.runner.sandbox import Command, EndedBy, Finished
@@ -116,9 +116,9 @@ class Warm:
         if code is not None and told is not None:
             code, ended_by = named(code, told)
             return Finished(code, ended_by, capture.kept(), seconds), clean and ended_by != "memory"
-        if code == _KILLED and await self._docker.starved_of_memory(kept.name):
+        if code == KILLED and await self._docker.starved_of_memory(kept.name):
             return Finished(None, "memory", capture.kept(), seconds), False
-        return Finished(code, "", capture.kept(), seconds), clean and code != _KILLED
+        return Finished(code, "", capture.kept(), seconds), clean and code != KILLED
 
     @contextlib.asynccontextmanager
     async def _executing(
@@ -185,7 +185,6 @@ class Warm:
         await self._docker.removed(kept.name)
 
 
-_KILLED: Final = 137  # 128 + SIGKILL
 _made: Final = msgspec.json.Decoder(Made)
 _ran: Final = msgspec.json.Decoder(Ran)
 _top: Final = msgspec.json.Decoder(Top)

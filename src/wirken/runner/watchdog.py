@@ -43,6 +43,7 @@ class WatchedTree:
         self._bounds = bounds
         self._own_count = own_count
         self._first = 0
+        self._full = False
 
     def around(self) -> AbstractContextManager[None]:
         return contextlib.nullcontext()
@@ -56,8 +57,10 @@ class WatchedTree:
 
     def broken(self) -> Broken:
         tree = descendants(self._first, processes(self._proc))
-        if sum(process.threads for process in tree) > self._bounds.processes:
+        number = sum(process.threads for process in tree)
+        if number > self._bounds.processes:
             return "processes"
+        self._full = self._full or number == self._bounds.processes
         if sum(process.resident for process in tree) <= self._bounds.memory:
             return ""
         # Shared pages were counted once per process so far; only now is the exact sum worth its price.
@@ -65,7 +68,7 @@ class WatchedTree:
         return "memory" if exact > self._bounds.memory else ""
 
     def starved(self) -> bool:
-        return False  # a refused fork leaves no trace outside
+        return self._full  # a refused fork leaves no trace outside; a full tree is the only sign of it
 
     def kill(self) -> None:
         """Nothing to do: the tree ends with its first process."""

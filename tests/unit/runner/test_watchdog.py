@@ -56,6 +56,18 @@ def test_threads_count_as_processes(tmp_path: Path) -> None:
     assert fence_around(recorded(tmp_path, (10, 1, 1, 1, 1), (11, 10, limits.EXEC_PROCESSES, 1, 1))) == "processes"
 
 
+@pytest.mark.parametrize(
+    ("further", "starved"), [(limits.EXEC_PROCESSES - 2, False), (limits.EXEC_PROCESSES - 1, True)]
+)
+def test_a_tree_that_was_seen_full_is_one_that_was_refused_a_fork(tmp_path: Path, further: int, starved: bool) -> None:
+    proc = recorded(tmp_path, (10, 1, 1, 1, 1), (11, 10, further, 1, 1))
+    fence = Watchdog(proc, "5.14.0", Bounds()).fence()
+    fence._first = 10  # type: ignore[attr-defined]  # a recorded process cannot be given limits
+    assert (fence.broken(), fence.starved()) == ("", starved)
+    (proc / "11" / "stat").unlink()
+    assert (fence.broken(), fence.starved()) == ("", starved), "what was seen once stays"
+
+
 def test_the_real_process_table_shows_a_real_child() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         tree = descendants(os.getpid(), processes(Path("/proc")))
