@@ -17,19 +17,39 @@ class ConnectProxy:
     asked: list[str] = field(default_factory=list)
     refuses: bool = False
 
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
-            assert method == "CONNECT"
-            self.asked.append(target)
-            if self.refuses:
-                writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-            else:
-                there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.leads_to)
-                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-                await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                await self._lead(reader, writer)
+        finally:
+            await _closed(writer)
+
+    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
+        assert method == "CONNECT"
+        self.asked.append(target)
+        if self.refuses:
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            return
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.leads_to)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+        finally:
+            await _closed(there_writer)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -49,3 +69,6 @@ async def connect_proxy(leads_to: int) -> AsyncIterator[ConnectProxy]:
         yield proxy
     finally:
         server.close()
+        for task in tuple(proxy.serving):
+            task.cancel()
+        await asyncio.gather(*proxy.serving, return_exceptions=True)

@@ -32,11 +32,13 @@ async def read(request: web.BaseRequest, path: str) -> Call:
         reader = await request.multipart()
         while (part := await reader.next()) is not None:
             assert isinstance(part, BodyPartReader)
-            data = bytes(await part.read(decode=False))
+            data = bytearray()
+            while chunk := await part.read_chunk(1 << 16):
+                data += chunk
             if part.name == "payload_json":
                 call.body = json.loads(data)
             else:
-                call.files.append((part.filename or "", data))
+                call.files.append((part.filename or "", bytes(data)))
     elif request.can_read_body:
         found = json.loads(await request.read())
         call.body = found if isinstance(found, dict) else {"list": found}

@@ -49,6 +49,8 @@ class Discord(People):
         """Answers to the next calls of the bot."""
         self.garbage: list[bytes] = []
         """Bodies of the next answers instead."""
+        self.missing: set[str] = set()
+        """Buckets of calls that are not there."""
         self.limits = Limits()
         self.sockets: set[Socket] = set()
         self._tls = tls
@@ -160,7 +162,7 @@ class Discord(People):
     async def _routed(self, call: Call, request: web.BaseRequest) -> tuple[object, dict[str, str]]:
         for method, path, bucket, act in ROUTES:
             found = path.fullmatch(call.path)
-            if found is None or method != call.method:
+            if found is None or method != call.method or bucket in self.missing:
                 continue
             headers = self.limits.headers(bucket, found[1] if path.groups else "") if bucket else {}
             if bucket in ("create", "edit"):

@@ -59,14 +59,14 @@ def refused(status: int, body: bytes, retry_after: str = "") -> WirkenError:
     told = decoded(body, _Refusal)
     if status == 429:
         return _pause(told, retry_after)
+    if status == 413:  # the front may say so, too, and it will say so again
+        return Undeliverable(_REASONS[40005])
     if told is None or status >= 500:
         return PlatformAway(f"Discord has trouble (status {status}).")
     if status == 401:
         return Revoked(REFUSED_TOKEN)
     if told.retry_after is not None:  # a channel's slow mode
         return _pause(told, retry_after)
-    if status == 413:
-        return Undeliverable(_REASONS[40005])
     plain = "Discord refuses to let the bot do this." if status == 403 else "Discord refuses this request."
     return Undeliverable(_REASONS.get(told.code, plain))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -134,7 +135,7 @@ class Wire:
                 proxy=self._proxy,
                 autoping=True,
                 autoclose=True,
-                max_msg_size=limits.DISCORD_FRAME,
+                max_msg_size=limits.DISCORD_FRAME + 1,  # the library refuses what is as long
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
             )
 
@@ -190,8 +191,8 @@ def _object(body: bytes, type_: type[T]) -> T:
 
 def _form(body: object, file: Upload) -> aiohttp.FormData:
     form = aiohttp.FormData(quote_fields=False)
-    form.add_field("payload_json", msgspec.json.encode(body), content_type="application/json")
-    form.add_field("files[0]", file.data, filename=file.name, content_type=file.media_type)
+    form.add_field("payload_json", msgspec.json.encode(body).decode(), content_type="application/json")
+    form.add_field("files[0]", io.BytesIO(file.data), filename=file.name, content_type=file.media_type)
     return form
 
 
