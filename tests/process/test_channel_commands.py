@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from tests.process.test_adapters import ANNA, HOST, ROLE, Platform, platform
 from tests.support.spine import WIRKEN, Spine, environment, spine, until, wirken
+from tests.support.supervised import free_port
 from tests.support.terminal import Terminal
+from tests.support.wirken import running
 
 pytestmark = pytest.mark.slow
 
@@ -168,3 +170,20 @@ def test_ctrl_c_undoes_a_channel_that_is_not_checked_yet_and_keeps_one_that_is(u
     terminal.see("wirken senders allow telegram:ID --role owner")
     assert terminal.end() == 0
     assert credentials(up.data) == ["channel.telegram.token"] and ROLE in up.outer()
+
+
+def test_a_wirken_that_waits_for_its_passphrase_is_opened_first(there: Platform, tmp_path: Path) -> None:
+    data, phrase = tmp_path / "wirken" / "data", "correct horse battery staple"
+    data.mkdir(mode=0o700, parents=True)
+    (data / "config.toml").write_text(BASE)
+    kept = wirken(data, "keys", "protect", "--with", "passphrase", "--stdin", text=phrase)
+    assert kept.returncode == 0, kept.stderr
+    with running(environment(data), tmp_path, free_port(), until="may be sealed"):
+        terminal = Terminal([*WIRKEN, *add(there, "--no-owner")], environment(data))
+        terminal.see("Passphrase of Wirken's vault: ", 30)
+        terminal.type(f"{phrase}\n")
+        terminal.see("Bot token (not shown): ", 30)
+        terminal.type(f"{there.sim.token}\n")
+        terminal.see("Connected to Telegram as ", 60)
+        assert terminal.end() == 0
+    assert "[channels.telegram]" in (data / "config.toml").read_text()

@@ -60,8 +60,9 @@ def stored(vault: VaultClient) -> frozenset[str]:
 
 
 def own_secrets(kind: ChannelKind) -> list[str]:
-    """Return the vault entries that are a channel's own."""
-    return [credential(kind.channel, one.name) for one in kind.settings if one.secret]
+    """Return the vault entries that may be a channel's own; also what a change that was killed has left aside."""
+    names = [credential(kind.channel, one.name) for one in kind.settings if one.secret]
+    return [*names, *(name + _BEFORE for name in names)]
 
 
 @dataclass(slots=True)
@@ -113,6 +114,7 @@ class Change:
         """Have the running Wirken go on with the change; return once everybody is ready. Raises as `reloading`."""
         if not self.running:
             return
+        _await_open(self.paths)
         self._undo.insert(0, self._tell_back)
         try:
             if self._table:
@@ -181,6 +183,16 @@ def forget_state(paths: Paths, channel: str) -> None:
     folder = paths.data / plans.state_folder(channel)
     if folder.is_dir():
         shutil.rmtree(folder)
+
+
+def _await_open(paths: Paths) -> None:
+    """Wait until a Wirken that is just starting, or was sealed until now, has started. Raises `daemon.NotReady`."""
+    until = time.monotonic() + limits.READY_TIME
+    with daemon.Control(paths) as control:
+        while (phase := control.ask({"ask": "status"})["phase"]) != "open":
+            if time.monotonic() > until:
+                raise daemon.NotReady(f"Wirken is not ready ({phase}).")
+            time.sleep(limits.START_POLL)
 
 
 def _plan(paths: Paths, channel: str) -> Plan:

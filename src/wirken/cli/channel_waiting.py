@@ -95,7 +95,7 @@ def introduced(paths: Paths, out: Output, kind: ChannelKind, who: str) -> str:
 def _introduction(kind: ChannelKind, row: SenderRow) -> tuple[str, ...]:
     """Return the lines that say who wrote. The name is the platform's word and proves nothing."""
     name = f", who is called {quoted(row.name)} there" if row.name else ""
-    return (f"A message came from the {kind.title} account {quoted(row.sender)}{name}.",)
+    return (f"Somebody wrote to the bot: the {kind.title} account {quoted(row.sender)}{name}.",)
 
 
 def _waiting(paths: Paths, kind: ChannelKind, began: int) -> list[SenderRow]:

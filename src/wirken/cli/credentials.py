@@ -177,7 +177,7 @@ def _agreed(name: str, bound: list[str]) -> bool:
 
 def _say_how_to_use(paths: Paths, out: Output, name: str, bound: list[str]) -> None:
     if channel := _channel(name):
-        out.note(f"It is the channel {channel}'s alone, which needs [channels.{channel}] in {paths.config_file}.")
+        out.note(f"It is the channel {channel}'s alone. `wirken channel add {channel}` serves it and checks it.")
     elif bound:
         out.note(f"It is used by: {', '.join(f'[providers.{provider}]' for provider in bound)}.")
     else:

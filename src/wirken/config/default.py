@@ -30,7 +30,7 @@ model = {model}    # "<provider>/<model>"; "rehearsal/rehearsal" needs no networ
 # base_url = "https://api.example.com/v1"
 # credential = "mine"                  # stored with `wirken credentials add mine`; leave out if it needs none
 
-# [channels.telegram]                  # or discord, slack, teams, matrix, whatsapp; docs/channels/
+# [channels.telegram]                  # `wirken channel add telegram` writes it; docs/channels/
 # enabled = true                       # the token is no part of this file: it lies in the vault
 # agent = "default"                    # who answers there
 # stream = true                        # show an answer while it is written

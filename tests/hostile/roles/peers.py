@@ -291,6 +291,7 @@ HERE: Final[dict[str, Act]] = {
     "vault-other-channels-secret": _vault(calls.CredentialFor("channel.slack.bot_token"), calls.CredentialReply),
     "vault-list": _vault(calls.ListCredentials(), calls.CredentialRows),
     "vault-add": _vault(calls.AddCredential("planted", b"x"), calls.Done),
+    "vault-set-aside": _vault(calls.SetAside("third"), calls.Done),
     "vault-remove": _vault(calls.RemoveCredential("third"), calls.Done),
     "vault-protect": _vault(calls.Protect("keyfile"), calls.Done),
     "gateway-status": _gateway(ask.GatewayStatus(), ask.GatewayReport),
