@@ -29,6 +29,7 @@ from wirken.ipc.calls import operator as calls
 from wirken.ipc.calls import senders
 from wirken.ipc.frames import Accepted, Asked, Conversing, Delta, Inbound, Over, Rejected, Row, Said, Settled
 from wirken.ipc.link import Link, LinkLost, unpack
+from wirken.ipc.lockout import Lockout
 
 Script = Callable[["Turn"], Awaitable[None]]
 
@@ -51,7 +52,7 @@ class StubGateway:
         self.waiting: dict[tuple[str, str], senders.SenderRow] = {}
         self.silent = False
         self.tampered = False
-        self._lockout = peer.Lockout(SystemClock())
+        self._lockout = Lockout(SystemClock())
         self._taken: dict[str, Accepted] = {}
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._links: set[Link] = set()

@@ -13,6 +13,7 @@ HANDSHAKE_TIME: Final = 5.0  # seconds; a slow-loris peer must not hold a place 
 QUEUE_FULL_PAUSE: Final = 0.02  # seconds before trying again where a socket's queue of callers is full
 HANDSHAKE_FAILURES: Final = 5  # failures per window that lock a source out
 HANDSHAKE_WINDOW: Final = 60.0  # seconds; the window of the line above
+HANDSHAKE_SOURCES: Final = 1024  # processes whose failures are remembered; forks of one have 5 tries each as it is
 HANDSHAKE_LOCKOUT: Final = 600.0  # seconds; long enough to make guessing pointless
 LINK_BUFFER: Final = 4 * FRAME  # bytes waiting to be written to one peer; one that does not read is dropped
 LINK_QUESTIONS: Final = 256  # questions of one peer being answered at once

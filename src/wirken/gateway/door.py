@@ -19,6 +19,7 @@ from wirken.ipc import handshake, peer
 from wirken.ipc.calls.vault import KeyReply, PeerKey
 from wirken.ipc.lifeline import Lifeline
 from wirken.ipc.link import Link, Receiver
+from wirken.ipc.lockout import Lockout
 from wirken.ipc.pace import Pace
 
 _log: Final = logging.getLogger("wirken.gateway")
@@ -42,7 +43,7 @@ class Door:
     operations: Operations
     lifeline: Lifeline
     seed: handshake.Identity
-    lockout: peer.Lockout
+    lockout: Lockout
     owner_uid: int
     own_uid: int
     receiver_for: ReceiverFor

@@ -54,10 +54,10 @@ from wirken.gateway.tools.catalogue import catalogue
 from wirken.gateway.tools.skills import tools_of
 from wirken.gateway.turns import Turns
 from wirken.gateway.wings import Wings
-from wirken.ipc import peer
 from wirken.ipc.frames import Delta
 from wirken.ipc.handshake import Identity
 from wirken.ipc.lifeline import Lifeline
+from wirken.ipc.lockout import Lockout
 from wirken.permissions.decide import decide
 from wirken.permissions.findings import Judged
 from wirken.permissions.gates import gates
@@ -241,7 +241,7 @@ class House:
             operations=self.operations,
             lifeline=self.lifeline,
             seed=identity,
-            lockout=peer.Lockout(self.clock),
+            lockout=Lockout(self.clock),
             owner_uid=owner_uid,
             own_uid=os.getuid(),
             receiver_for=self.reception.receiver_for,

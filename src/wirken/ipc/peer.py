@@ -1,4 +1,4 @@
-"""Meeting a peer on a Unix socket: kernel-checked uid, handshake, and locking out who keeps failing it."""
+"""Meeting a peer on a Unix socket: kernel-checked uid, and the handshake."""
 
 from __future__ import annotations
 
@@ -7,37 +7,28 @@ import contextlib
 import os
 import socket
 import struct
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from wirken.domain import limits
-from wirken.domain.clock import Clock
 from wirken.domain.errors import ProtocolError, Unavailable
 from wirken.domain.ids import RoleName
 from wirken.domain.secret import Secret
 from wirken.ipc import handshake
 from wirken.ipc.framing import FrameEmpty, FrameTooLong, encode_frame
 from wirken.ipc.link import Link, Receiver
+from wirken.ipc.lockout import Lockout
 
 T = TypeVar("T")
 _CREDENTIALS: Final = struct.Struct("iII")
-
-
-_STRANGERS: Final = ""
-"""The source under which all who claim a role that is not registered are counted: they can make up names for ever."""
 
 
 class StrangerRefused(ProtocolError):
     """The kernel says that the peer runs as a user who has no business here."""
 
     hint = "Only the user who started Wirken may connect."
-
-
-class LockedOut(ProtocolError):
-    """This source failed the handshake too often and has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +43,6 @@ class Credentials:
 def credentials(sock: socket.socket) -> Credentials:
     """Return the peer's pid, uid and gid at the time it connected (or listened)."""
     return Credentials(*_CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)))
-
-
-@dataclass(slots=True)
-class Lockout:
-    """Counts failed handshakes per source; local sources are no exception."""
-
-    clock: Clock
-    _failures: dict[str, deque[float]] = field(default_factory=dict)
-    _until: dict[str, float] = field(default_factory=dict)
-    _rows: deque[float] = field(default_factory=lambda: deque(maxlen=limits.REFUSALS_RECORDED))
-
-    def check(self, source: str) -> None:
-        """Raises `LockedOut` while the source has to wait."""
-        until = self._until.get(source)
-        if until is None:
-            return
-        if self.clock.monotonic() < until:
-            raise LockedOut("This source failed the handshake too often; it is refused for 10 minutes.")
-        del self._until[source]
-
-    def failed(self, source: str) -> bool:
-        """Note a failure; return True when it is the one that locks the source out."""
-        now = self.clock.monotonic()
-        recent = self._failures.setdefault(source, deque(maxlen=limits.HANDSHAKE_FAILURES))
-        recent.append(now)
-        if len(recent) < limits.HANDSHAKE_FAILURES or now - recent[0] > limits.HANDSHAKE_WINDOW:
-            return False
-        self._until[source] = now + limits.HANDSHAKE_LOCKOUT
-        del self._failures[source]
-        return True
-
-    def worth_a_row(self) -> bool:
-        """May one more refusal be recorded? A flood of refusals must not fill the disk."""
-        now = self.clock.monotonic()
-        if len(self._rows) == limits.REFUSALS_RECORDED and now - self._rows[0] < limits.HANDSHAKE_WINDOW:
-            return False
-        self._rows.append(now)
-        return True
 
 
 async def dial(
@@ -126,32 +79,28 @@ async def meet(
     """Do the listener's side of the handshake and return the role that the peer proved.
 
     `key_of` gives the public key registered for a role, or empty bytes; its time is not the peer's, who has
-    `patience` seconds. Failures count against the role that was claimed, the only name a stranger on a Unix
-    socket of our own uid has, or against all strangers together where nobody has that role. Raises
-    `HandshakeFailed`, `LockedOut`, and what `key_of` raises.
+    `patience` seconds. Failures count against the process that connected, never against the role that it claims: that
+    may be another's. Raises `HandshakeFailed`, `LockedOut`, and what `key_of` raises.
     """
-    claimed, source = "nobody", _STRANGERS
+    process = lockout.process_of(sock)
+    lockout.check(process)
+    claimed = "nobody"
     try:
         async with asyncio.timeout(patience) as timer:
             said = handshake.read_hello(await _receive(sock))
             claimed = said.role
-            lockout.check(claimed)
             key = await _untimed(timer, key_of(said.role))
-            source = said.role if key else _STRANGERS
-            lockout.check(source)
             nonce = os.urandom(handshake.NONCE)
             await _send(sock, handshake.challenge(seed, said, nonce))
             handshake.check_proof(key, said, nonce, await _receive(sock))
             await _send(sock, handshake.WELCOME)
     except TimeoutError:
-        lockout.failed(source)
+        lockout.failed(process)
         raise handshake.HandshakeFailed("The peer took too long to prove itself.") from None
     except OSError:
         raise handshake.HandshakeFailed("The peer went away during the handshake.") from None
-    except LockedOut:
-        raise
     except ProtocolError as error:
-        lockout.failed(source)
+        lockout.failed(process)
         raise handshake.HandshakeFailed(f"{error} It claimed to be {claimed}.") from None
     return said.role
 

@@ -176,6 +176,11 @@ def _wrong_key(scene: Scene) -> None:
     _there(_dial(scene, handshake.Identity(own.role, Secret(os.urandom(32)), own.gateway_key)))
 
 
+def _guess_on(scene: Scene) -> None:
+    """Prove oneself with one's own key once all of the above has failed: who guesses is locked out by then."""
+    _there(_dial(scene, _identity(scene)))
+
+
 class _Plain:
     """The handshake by hand, so that a message can be sent again."""
 
@@ -305,16 +310,17 @@ HERE: Final[dict[str, Act]] = {
     "gateway-egress": _egress(None, "channel-telegram"),
     "gateway-egress-forged": _egress(egress.Caller(_FORGED), "runner"),
     "gateway-converse": _converse,
+    "pose-as-channel": _pose("channel-telegram"),
     "pose-as-web": _pose("web"),
     "pose-as-runner": _pose("runner"),
     "pose-as-outbound": _pose("outbound"),
+    "replay-handshake": _replay,
+    "wrong-key": _wrong_key,
+    "pose-as-other-channel": _pose("channel-slack"),
     "pose-as-gateway": _pose("gateway"),
     "pose-as-operator": _pose("operator"),
-    "pose-as-channel": _pose("channel-telegram"),
-    "pose-as-other-channel": _pose("channel-slack"),
-    "wrong-key": _wrong_key,
-    "replay-handshake": _replay,
     "no-handshake": _no_handshake,
+    "guess-on": _guess_on,
     "relay-forged-call": _forged_relay,
     "relay-other-host": _relayed("example.com:443"),
     "relay-address": _relayed("93.184.216.34:443"),

@@ -40,7 +40,7 @@ from wirken.ipc.calls.vault import AddCredential, Done
 from wirken.ipc.vault_client import VaultClient
 from wirken.supervisor.plan import Plan, encode
 
-ROLES = ("web", "outbound", "gateway", "runner", "channel", "vault")
+ROLES = ("web", "outbound", "gateway", "channel", "runner", "vault")
 CHANNEL = "channel-telegram"
 """The process that is taken over as `channel`."""
 MAIN = Path(__file__).with_name("main.py")

@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,40 @@ async def test_no_wing_can_be_made_to_run_a_call_by_naming_it_as_runner(tmp_path
         [result] = [fact for fact in at.facts() if isinstance(fact, ToolResultFact)]
         assert not result.success and at.runner.ran == []
         assert len(at.model.questions) >= before
+
+
+GUESS = """
+import asyncio, os, sys
+from pathlib import Path
+from wirken.domain.errors import WirkenError
+from wirken.domain.ids import RoleName
+from wirken.domain.secret import Secret
+from wirken.ipc import handshake, peer
+
+async def main():
+    key = bytes.fromhex(sys.argv[2])
+    for role in sys.argv[3:]:
+        forged = handshake.Identity(RoleName(role), Secret(os.urandom(32)), key)
+        try:
+            await peer.dial(Path(sys.argv[1]), forged, None)
+        except WirkenError as error:
+            print(type(error).__name__, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+async def test_a_guesser_is_locked_out_and_the_roles_that_it_claimed_come_in(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        true = await identity_of(at.vault, "runner-1")
+        claims = ["runner-1"] * 4 + ["outbound", "runner-1", "outbound"]
+        words = ["-c", GUESS, str(at.paths.gateway_socket), true.gateway_key.hex(), *claims]
+        guesser = await asyncio.create_subprocess_exec(sys.executable, "-I", *words, stdout=subprocess.PIPE)
+        said, _ = await guesser.communicate()
+        assert said.decode().split() == ["HandshakeFailed"] * 5 + ["Unavailable"] * 2
+        link = await peer.dial(at.paths.gateway_socket, true, Wing(true, at.paths.gateway_socket))
+        link.close()
+        await link.closed.wait()
+        reasons = [row.reason for row in refusals(at)]
+        assert sum("too often" in reason for reason in reasons) == 2

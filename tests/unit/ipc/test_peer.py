@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.support.linked import Answer, Question, Scripted, until
 from tests.support.vault_parts import SetClock
 
@@ -24,7 +22,8 @@ from wirken.domain.secret import Secret
 from wirken.ipc import handshake
 from wirken.ipc.framing import encode_frame
 from wirken.ipc.handshake import HandshakeFailed, Identity, public_key
-from wirken.ipc.peer import LockedOut, Lockout, adopt, connect, credentials, dial, meet
+from wirken.ipc.lockout import LockedOut, Lockout
+from wirken.ipc.peer import adopt, connect, credentials, dial, meet
 from wirken.ipc.vault_wire import VaultLost
 
 GATEWAY, RUNNER, STRANGER = (Secret(bytes([number]) * 32) for number in (1, 2, 3))
@@ -231,7 +230,7 @@ async def test_a_peer_that_drips_its_bytes_gets_no_more_time() -> None:
         dripping.cancel()
 
 
-async def test_silence_after_the_hello_counts_against_the_claimed_role() -> None:
+async def test_silence_after_the_hello_counts_against_whoever_is_silent() -> None:
     lockout = Lockout(SetClock())
     for _ in range(limits.HANDSHAKE_FAILURES):
         assert "too long" in await speak(lockout, encode_frame(handshake.hello(ROLE, b"n" * 32)), patience=0.02)
@@ -287,102 +286,6 @@ async def test_a_peer_that_hangs_up_is_refused_at_once(cut: int) -> None:
         theirs.close()
         with pytest.raises(HandshakeFailed, match="went away"):
             await meet(ours, GATEWAY, registered, Lockout(SetClock()))
-
-
-# --- locking out --------------------------------------------------------------------------------------
-
-WRONG = Identity(ROLE, STRANGER, public_key(GATEWAY))
-
-
-async def fail(lockout: Lockout, times: int = 1, identity: Identity = WRONG) -> None:
-    for _ in range(times):
-        with pytest.raises(HandshakeFailed):
-            await shake(lockout, identity)
-
-
-async def test_five_failures_lock_a_role_out_even_with_the_right_key() -> None:
-    clock = SetClock()
-    lockout = Lockout(clock)
-    await fail(lockout, 4)
-    assert await shake(lockout, IDENTITY) == ROLE
-    await fail(lockout)
-    with pytest.raises(LockedOut):
-        await shake(lockout, IDENTITY)
-
-
-async def test_the_fifth_failure_counts_up_to_60_seconds_after_the_first() -> None:
-    for later, locked in ((60_000, True), (60_001, False)):
-        clock = SetClock()
-        lockout = Lockout(clock)
-        await fail(lockout, 4)
-        clock.time += later
-        await fail(lockout)
-        if locked:
-            with pytest.raises(LockedOut):
-                await shake(lockout, IDENTITY)
-        else:
-            assert await shake(lockout, IDENTITY) == ROLE
-
-
-async def test_a_lock_out_lasts_ten_minutes_to_the_millisecond_and_knocking_does_not_lengthen_it() -> None:
-    clock = SetClock()
-    lockout = Lockout(clock)
-    await fail(lockout, 5)
-    for later in (1, 300_000, 299_998):
-        clock.time += later
-        with pytest.raises(LockedOut):
-            await shake(lockout, IDENTITY)
-    clock.time += 1
-    assert await shake(lockout, IDENTITY) == ROLE
-    await fail(lockout, 4)
-    assert await shake(lockout, IDENTITY) == ROLE
-
-
-async def test_one_roles_lock_out_is_no_other_roles() -> None:
-    async def both(role: RoleName) -> bytes:
-        return public_key(RUNNER)
-
-    lockout = Lockout(SetClock())
-    await fail(lockout, 5)
-    assert await shake(lockout, Identity(RoleName("outbound"), RUNNER, public_key(GATEWAY)), both) == "outbound"
-
-
-async def test_made_up_roles_are_counted_together_and_keep_nobody_else_out() -> None:
-    """Otherwise each made-up name would have its own five tries, and a place in our memory for ever."""
-    lockout = Lockout(SetClock())
-    for number in range(limits.HANDSHAKE_FAILURES):
-        await fail(lockout, 1, Identity(RoleName(f"made-up-{number}"), STRANGER, public_key(GATEWAY)))
-    with pytest.raises(LockedOut):
-        await shake(lockout, Identity(RoleName("one-more"), STRANGER, public_key(GATEWAY)))
-    assert await shake(lockout, IDENTITY) == ROLE
-    assert len(lockout._failures) + len(lockout._until) <= 2
-
-
-@given(st.lists(st.integers(0, 70_000), min_size=1, max_size=30))
-def test_a_source_is_locked_out_exactly_by_the_last_of_five_failures_within_the_window(pauses: list[int]) -> None:
-    clock = SetClock()
-    lockout = Lockout(clock)
-    times: list[int] = []
-    for pause in pauses:
-        clock.time += pause
-        times.append(clock.time)
-        locks = len(times) >= 5 and times[-1] - times[-5] <= 60_000
-        assert lockout.failed("source") == locks
-        if locks:
-            with pytest.raises(LockedOut):
-                lockout.check("source")
-            times.clear()
-        lockout.check("another")
-
-
-def test_a_flood_of_refusals_is_not_all_recorded() -> None:
-    clock = SetClock()
-    lockout = Lockout(clock)
-    assert [lockout.worth_a_row() for _ in range(40)] == [True] * limits.REFUSALS_RECORDED + [False] * 10
-    clock.time += int(limits.HANDSHAKE_WINDOW * 1000) - 1
-    assert not lockout.worth_a_row()
-    clock.time += 1
-    assert lockout.worth_a_row()
 
 
 # --- who the kernel says it is ------------------------------------------------------------------------

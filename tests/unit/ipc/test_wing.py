@@ -17,7 +17,8 @@ from wirken.domain.secret import Secret
 from wirken.ipc.calls.vault import Identity, IdentityReply, KeyReply, PeerKey
 from wirken.ipc.lifeline import READY, Lifeline
 from wirken.ipc.link import Link
-from wirken.ipc.peer import Lockout, adopt, meet
+from wirken.ipc.lockout import Lockout
+from wirken.ipc.peer import adopt, meet
 from wirken.ipc.vault_client_async import AsyncVaultClient
 from wirken.ipc.wing import options, stay_dialled
 
