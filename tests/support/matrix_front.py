@@ -52,7 +52,7 @@ class Front:
         self.hold = Hold()
         self.slow_downs: list[float] = []
         """Pauses in seconds, one for each of the next messages of the bot."""
-        self.refusals: list[tuple[Callable[[web.Request], bool], int, dict[str, object]]] = []
+        self.refusals: list[tuple[Callable[[web.Request], bool], int, object]] = []
         """Requests that are answered by the test: status and JSON."""
         self.asked: list[str] = []
         """Method and path of each request."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nio import AsyncClient, AsyncClientConfig
+from nio.event_builders import ToDeviceMessage
 from nio.store import SqliteMemoryStore
 from tests.support.synapse import NAME, Synapse
 
@@ -40,6 +41,8 @@ class Person:
     user: str
     heard: dict[str, dict[str, Heard]] = field(default_factory=dict)
     """Messages by room, in order."""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    """Who asked for which keys."""
     raw: list[dict[str, Any]] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -55,6 +58,7 @@ class Person:
                 await asyncio.sleep(0.1)
                 continue
             since = came.next_batch
+            self.requests += [one.source for one in came.to_device_events if one.source["type"] == "m.room_key_request"]
             for room, joined in came.rooms.join.items():
                 for event in joined.timeline.events:
                     self._take(room, event)
@@ -122,6 +126,27 @@ class Person:
             room, kind, content, tx_id=key or secrets.token_hex(8), ignore_unverified_devices=True
         )
         return str(sent.event_id)
+
+    async def gives_key(self, room: str, user: str, session: str) -> None:
+        """Answer a request for a key, as the device that made it may."""
+        olm = self.client.olm
+        assert olm is not None
+        for device in self.client.device_store.active_user_devices(user):
+            keys = olm.account.identity_keys
+            content = {
+                "algorithm": "m.megolm.v1.aes-sha2",
+                "room_id": room,
+                "session_id": session,
+                "session_key": olm.inbound_group_store.get(room, keys["curve25519"], session).export_session(0),
+                "sender_key": keys["curve25519"],
+                "sender_claimed_ed25519_key": keys["ed25519"],
+                "forwarding_curve25519_key_chain": [],
+            }
+            if olm.session_store.get(device.curve25519) is None:
+                await self.client.keys_claim({user: [device.id]})
+            channel = olm.session_store.get(device.curve25519)
+            locked = olm._olm_encrypt(channel, device, "m.forwarded_room_key", content)
+            await self.client.to_device(ToDeviceMessage("m.room.encrypted", user, device.id, locked))
 
     async def edits(self, room: str, event_id: str, text: str) -> str:
         fresh = {"msgtype": "m.text", "body": text}

@@ -96,7 +96,7 @@ class MatrixPlatform:
         machine = Machine(user, self._wire.device, folder, given.secrets["store_key"])
         keys = Keys(self._wire, machine, user, self._wire.device, given.clock.now())
         try:
-            await keys.introduce()
+            await keys.settle()
             me = Me(user, await self._name(user), given.settings.get("prefix", ""))
         except BaseException:
             machine.close()
@@ -238,6 +238,8 @@ def _is_safe(address: str) -> bool:
     if parts.scheme == "https":
         return True
     host = parts.hostname or ""
+    if parts.scheme != "http":
+        return False
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

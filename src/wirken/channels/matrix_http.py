@@ -70,7 +70,8 @@ class Wire:
     def __init__(self, http: httpx2.AsyncClient, homeserver: str, user: str, password: Secret) -> None:
         self._http, self._home, self._user, self._password = http, homeserver, user, password
         self._token = Secret(b"")
-        self._logins = 0
+        self.logins = 0
+        """How often; after each the homeserver may have forgotten the device's keys."""
         self._login = asyncio.Lock()
         self.device = ""
         """The device's id; empty before the first login of all, in which the homeserver gives one."""
@@ -94,7 +95,7 @@ class Wire:
             raise refused_login(told) from None
         known = read(answer, _LoggedIn)
         self._token, self.device = Secret(known.access_token.encode()), known.device_id
-        self._logins += 1
+        self.logins += 1
         return known.user_id
 
     async def call(
@@ -106,14 +107,14 @@ class Wire:
         waits: float = limits.MATRIX_ANSWER_TIME,
     ) -> bytes:
         """Return the body of a success. A token that is no longer known is replaced once, by the password."""
-        before = self._logins
+        before = self.logins
         try:
             return await self._once(method, where, content, waits)
         except Answered as told:
             if told.code not in UNKNOWN_TOKEN:
                 raise
         async with self._login:
-            if self._logins == before:
+            if self.logins == before:
                 await self.log_in()
         return await self._once(method, where, content, waits)
 

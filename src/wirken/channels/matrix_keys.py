@@ -18,17 +18,22 @@ class Keys:
         self._wire, self._machine, self._me, self._device = wire, machine, me, device
         self._names = (f"{began}.{number}" for number in count())
         self._lock = asyncio.Lock()
+        self._introduced = 0
 
-    async def introduce(self) -> None:
+    async def _introduce(self) -> None:
         """Let the homeserver have the keys of this device; it forgets them when somebody ends its login."""
+        logins = self._wire.logins
+        if self._introduced == logins:
+            return
         answer = await self._post("query", {"device_keys": {self._me: []}})
         if self._device not in part(part(answer, "device_keys"), self._me):
             self._machine.forgotten()
-        await self.settle()
+        self._introduced = logins
 
     async def settle(self) -> None:
         """Send whatever the keys' own life needs to have sent."""
         async with self._lock:
+            await self._introduce()
             self._machine.settle()
             while upload := self._machine.to_upload():
                 self._machine.uploaded(await self._post("upload", upload))

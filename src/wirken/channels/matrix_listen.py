@@ -161,15 +161,15 @@ class Listening:
 
     async def _tend(self) -> None:
         """Look after what waits: invitations, and events without keys."""
-        waited = 0.0
+        waited = limits.MATRIX_INVITES_EVERY
         while True:
-            await asyncio.sleep(limits.MATRIX_TEND)
-            waited += limits.MATRIX_TEND
             await self._until_done(self._reading.tell_unread)
             if waited >= limits.MATRIX_INVITES_EVERY:
                 waited = 0.0
                 for room, sender in self._at.state.invites.items():
                     await self._invited(room, sender)
+            await asyncio.sleep(limits.MATRIX_TEND)
+            waited += limits.MATRIX_TEND
 
     # --- events -----------------------------------------------------------------------------------------
 

@@ -143,11 +143,21 @@ class Machine:
         found, asked = part(answer, "device_keys"), set(users)
         try:
             devices = {user: devices for user, devices in found.items() if user in asked}
+            self._back(devices)
             response = nio.KeysQueryResponse(devices, {})
             self._olm.handle_response(response)
         except nio.HOSTILE:
             raise NoAnswer("The homeserver's answer about devices makes no sense.") from None
         self._others(response.changed)
+
+    def _back(self, devices: Json) -> None:
+        """A device that was gone and is there again is one to talk to; the library would ignore it for ever."""
+        for user, named in devices.items():
+            for name in named if isinstance(named, dict) else ():
+                device = self._olm.device_store[user].get(name)
+                keys = part(part(part(devices, user), name), "keys")
+                if device is not None and device.deleted and keys.get(f"ed25519:{name}") == device.ed25519:
+                    device.deleted = False
 
     def knows_device(self, user: str, key: str) -> bool:
         return self._olm.device_store.device_from_sender_key(user, key) is not None
