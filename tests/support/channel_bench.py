@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.channel_child import Order
-from tests.support.channel_rig import Rig, Seen
+from tests.support.channel_rig import Called, Rig, Seen
 from tests.support.gateway_bench import Bench, bench, facts, identity_of
 from tests.support.scripted_wings import Step
 
@@ -56,6 +56,7 @@ class ChannelBench:
             seed=identity.seed.reveal().hex(),
             gateway_key=identity.gateway_key.hex(),
             faster=FASTER,
+            port=self.rig.callback if isinstance(self.rig, Called) else 0,
         )
         (self.folder / "state").mkdir(exist_ok=True)
         self.process = await asyncio.create_subprocess_exec(

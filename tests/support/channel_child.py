@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import json
 import logging
+import socket
 import sys
 from pathlib import Path
 from typing import TypedDict
@@ -35,6 +36,8 @@ class Order(TypedDict):
     seed: str
     gateway_key: str
     faster: float
+    port: int
+    """Of the webhook; 0: the platform does not call."""
 
 
 async def serve(order: Order) -> None:
@@ -44,6 +47,7 @@ async def serve(order: Order) -> None:
         secrets={name: Secret(value.encode()) for name, value in order["secrets"].items()},
         clock=SystemClock(),
         state=Path(order["state"]),
+        listener=listening(order["port"]) if order["port"] else None,
     )
     platform = importlib.import_module(order["module"]).platform(given)
     adapter = Adapter(channel, platform, FastTime(order["faster"]).timing())
@@ -59,6 +63,16 @@ async def serve(order: Order) -> None:
                 continue
             adapter.linked(link)
             await link.closed.wait()
+
+
+def listening(port: int) -> socket.socket:
+    """Return what the supervisor would hand over, bound to a port of 127.0.0.1; 0: a free one."""
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(("127.0.0.1", port))
+    found.listen()
+    found.setblocking(False)
+    return found
 
 
 if __name__ == "__main__":

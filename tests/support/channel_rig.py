@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from wirken.channels.contract import Choice
 from wirken.domain.platforms import Kind
@@ -143,3 +143,11 @@ class Rig(Protocol):
     def releases(self) -> None:
         """Go on, or forget where to stop."""
         ...
+
+
+@runtime_checkable
+class Called(Protocol):
+    """A rig whose platform calls the adapter."""
+
+    callback: int
+    """The port of 127.0.0.1 on which the adapter is called."""

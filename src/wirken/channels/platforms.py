@@ -9,7 +9,7 @@ from wirken.channels.contract import Platform
 from wirken.channels.given import Given
 from wirken.domain.errors import Refused
 from wirken.domain.ids import ChannelId
-from wirken.domain.platforms import Discord, Matrix, P, Slack, Teams, Telegram
+from wirken.domain.platforms import Discord, Matrix, P, Slack, Teams, Telegram, WhatsApp
 
 
 class NotServed(Refused):
@@ -47,5 +47,9 @@ async def opened(channel: ChannelId, given: Given, serve: Serves) -> None:
             from wirken.channels import slack
 
             await serve(slack.platform(given))
+        case WhatsApp.CHANNEL:
+            from wirken.channels import whatsapp
+
+            await serve(whatsapp.platform(given))
         case _:
             raise NotServed(f"This version of Wirken has no adapter for {channel}.")
