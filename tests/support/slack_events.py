@@ -74,6 +74,8 @@ class Envelopes:
         while not pending.acknowledged.is_set():
             async with self._changed:
                 await self._changed.wait_for(lambda: self.links)
+                if pending.acknowledged.is_set():
+                    return
                 link = self.links[next(self._turn) % len(self.links)]
             pending.attempts += 1
             try:

@@ -77,6 +77,15 @@ def open_conversation(state: State, given: Given) -> Json:
     return {"channel": {"id": person.im}}
 
 
+def replies(state: State, given: Given) -> Json:
+    room = state.writable(given.get("channel"))
+    parent = state.messages.get((room.id, str(given.get("ts"))))
+    if parent is None:
+        raise Refusal("thread_not_found")
+    users = {one.by for one in state.messages.values() if one.channel == room.id and one.thread == parent.ts}
+    return {"messages": [{**_wire(parent), "reply_users": sorted(users)}], "has_more": True}
+
+
 def set_status(state: State, given: Given) -> Json:
     room, thread = state.room(given.get("channel_id")), str(given.get("thread_ts", ""))
     if not room.assistant or (room.id, thread) not in state.messages:
@@ -160,6 +169,7 @@ METHODS: Final[dict[str, Callable[[State, Given], Json]]] = {
     "chat.update": update,
     "chat.postEphemeral": post_ephemeral,
     "conversations.open": open_conversation,
+    "conversations.replies": replies,
     "assistant.threads.setStatus": set_status,
     "users.info": users_info,
     "files.info": files_info,

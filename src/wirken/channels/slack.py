@@ -33,7 +33,7 @@ from wirken.channels.slack_convert import (
 from wirken.channels.slack_errors import NoAnswer, telling
 from wirken.channels.slack_listen import Listening
 from wirken.channels.slack_pace import Pace
-from wirken.channels.slack_people import Names
+from wirken.channels.slack_people import Names, Threads
 from wirken.channels.slack_socket import connected
 from wirken.channels.slack_web import Wire
 from wirken.domain import channel_limits as limits
@@ -68,7 +68,7 @@ class SlackPlatform:
         self._names = Names(wire)
         self._edits = Pace(given.clock, limits.SLACK_EDITS, limits.SLACK_EDIT_GAP)
         self._sent = Recent[str, str](limits.SLACK_REMEMBERED)
-        self._threads = Recent[str, bool](limits.SLACK_REMEMBERED)
+        self._threads = Threads(wire, given.clock)
         self._status = Recent[str, bool](limits.SLACK_REMEMBERED)
         """Threads: does a status stand there that a new message would take away? Those that have none are False."""
 
@@ -133,7 +133,7 @@ class SlackPlatform:
 
     def _spoken(self, conversation: Handle, at: Place) -> None:
         if at.thread:
-            self._threads.put(conversation.conversation, True)
+            self._threads.joined(conversation)
             if self._status.get(conversation.conversation, False):
                 self._status.put(conversation.conversation, False)
 

@@ -111,11 +111,8 @@ def where(event: Event, message: Said) -> Place:
     return Place(place.channel, message.ts) if place.group and not place.thread else place
 
 
-def received(event: Event, message: Said, me: Me, *, ours: bool) -> Received[Slack] | None:
-    """Return what a person said, whose name stays to be found; None for what says nothing.
-
-    `ours`: the bot is part of the thread.
-    """
+def received(event: Event, message: Said, me: Me) -> Received[Slack] | None:
+    """Return what a person said, whose name stays to be found; None for what says nothing."""
     files = tuple(_attachment(file) for file in message.files if file.mode not in (*_GONE, "external"))
     text, called = _addressed(message.text or "", me)
     text = "\n".join(part for part in (text, *_elsewhere(message.files)) if part)
@@ -134,7 +131,7 @@ def received(event: Event, message: Said, me: Me, *, ours: bool) -> Received[Sla
         sender_name=message.user,
         text=text,
         group=at.group,
-        mentioned=at.group and (called or ours or message.parent_user_id == me.user),
+        mentioned=at.group and (called or message.parent_user_id == me.user),
         edited=bool(edit),
         files=files,
     )

@@ -12,10 +12,9 @@ from typing import Final, NamedTuple
 from wirken.channels.contract import GatewayAway, House, PlatformAway, Press, Received, Revoked, Undeliverable
 from wirken.channels.jobs import unforeseen
 from wirken.channels.lanes import Lanes
-from wirken.channels.recent import Recent
-from wirken.channels.slack_convert import Me, commanded, handle, place, press, received, said, where
+from wirken.channels.slack_convert import Me, commanded, place, press, received, said
 from wirken.channels.slack_errors import telling
-from wirken.channels.slack_people import Names
+from wirken.channels.slack_people import Names, Threads
 from wirken.channels.slack_socket import Socket, connected, switched_off
 from wirken.channels.slack_types import Command, Envelope, Events, Interaction, Lifecycle, Nonsense, decoded
 from wirken.channels.slack_web import Wire
@@ -46,7 +45,7 @@ class Listening:
         house: House[Slack],
         me: Me,
         names: Names,
-        threads: Recent[str, bool],
+        threads: Threads,
         clock: Clock,
     ) -> None:
         self._wire, self._token, self._house = wire, token, house
@@ -162,19 +161,22 @@ class Listening:
         message = said(event)
         if message is None:
             return
-        conversation = handle(where(event, message)).conversation
-        ours = self._threads.get(conversation, False)
-        got = received(event, message, self._me, ours=ours)
-        if got is None or (got.group and not got.mentioned):
+        got = received(event, message, self._me)
+        if got is None or (got.group and not got.mentioned and not message.thread_ts):
             return
-        self._threads.put(conversation, True)
         if got.text.startswith(_WORDS):  # waits for no file before it
             await self._say(got)
             return
-        async with self._order.of(conversation):
+        async with self._order.of(got.conversation.conversation):
             await self._say(got)
 
     async def _say(self, got: Received[Slack]) -> None:
+        """Hand over what is said to the bot, by name or in a thread that it is part of."""
+        if got.group:
+            if not got.mentioned and not await self._threads.ours(got.conversation, self._me.user):
+                return
+            self._threads.joined(got.conversation)
+            got = replace(got, mentioned=True)
         await self._hand_over(replace(got, sender_name=await self._names.of(got.sender)))
 
     async def _hand_over(self, got: Received[Slack]) -> None:

@@ -1,4 +1,4 @@
-"""What Slack calls people (users.info), and the threads that the bot is part of: remembered, both."""
+"""What Slack calls people (users.info), and which threads the bot is part of: looked up once, and remembered."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import msgspec
 
 from wirken.channels.contract import PlatformAway, Revoked, Undeliverable
 from wirken.channels.recent import Recent
+from wirken.channels.slack_convert import Handle, place
 from wirken.channels.slack_errors import telling
+from wirken.channels.slack_pace import Pace
 from wirken.channels.slack_web import Wire
 from wirken.domain import channel_limits as limits
+from wirken.domain.clock import Clock
 from wirken.domain.limits import SENDER_NAME
 from wirken.domain.text import clean
 
@@ -23,6 +26,14 @@ class _Profile(msgspec.Struct):
 class _User(msgspec.Struct):
     name: str = ""
     profile: _Profile = msgspec.field(default_factory=_Profile)
+
+
+class _Parent(msgspec.Struct):
+    """The message that began a thread."""
+
+    user: str = ""
+    text: str = ""
+    reply_users: tuple[str, ...] = ()
 
 
 class Names:
@@ -53,3 +64,41 @@ class Names:
         except msgspec.ValidationError:
             return user
         return clean(found.profile.display_name or found.profile.real_name or found.name)[:SENDER_NAME] or user
+
+
+class Threads:
+    """The threads of channels that the bot was called into, or has written in."""
+
+    def __init__(self, wire: Wire, clock: Clock) -> None:
+        self._wire = wire
+        self._known = Recent[str, bool](limits.SLACK_REMEMBERED)
+        self._pace = Pace(clock, limits.SLACK_LOOKUPS, limits.SLACK_LOOKUP_GAP)
+
+    def joined(self, conversation: Handle) -> None:
+        self._known.put(conversation.conversation, True)
+
+    async def ours(self, conversation: Handle, me: str) -> bool:
+        """Is the bot part of a thread? One that this process knows nothing of is looked at; what fails is no."""
+        known = self._known.get(conversation.conversation, None)
+        if known is not None:
+            return known
+        if self._pace.take() > 0:
+            return False
+        try:
+            async with asyncio.timeout(limits.SLACK_NAME_TIME):
+                found = await self._looked_at(conversation, me)
+        except (TimeoutError, PlatformAway, Revoked):
+            return False  # another time
+        except Undeliverable:
+            found = False
+        return self._known.put(conversation.conversation, found)
+
+    async def _looked_at(self, conversation: Handle, me: str) -> bool:
+        at = place(conversation)
+        with telling():
+            told = await self._wire.conversations_replies(channel=at.channel, ts=at.thread, limit=1)
+        try:
+            parents = msgspec.convert(told.get("messages"), list[_Parent])
+        except msgspec.ValidationError:
+            return False
+        return any(me in (one.user, *one.reply_users) or f"<@{me}" in one.text for one in parents[:1])

@@ -39,7 +39,7 @@ class _Sent(TypedDict, total=False):
     headers: dict[str, str]
     params: dict[str, str] | None
     json: dict[str, object] | None
-    data: bytes
+    data: AsyncIterator[bytes]
     timeout: aiohttp.ClientTimeout
 
 
@@ -89,7 +89,8 @@ class Wire(AsyncWebClient):
         """Put a file where Slack said that it wants it."""
         self._check(url, ("http", "https"))
         slowly = aiohttp.ClientTimeout(total=limits.SLACK_UPLOAD_TIME, sock_connect=limits.SLACK_CONNECT)
-        async with self._sent("POST", url, {"data": data, "timeout": slowly}) as response:
+        kept = _Sent(headers={"Content-Length": str(len(data))}, data=_pieces(data), timeout=slowly)
+        async with self._sent("POST", url, kept) as response:
             await _bounded(response)
         if response.status != _OK:
             raise Answered(response.status, "", pause(response.headers))
@@ -147,6 +148,11 @@ def _reaching() -> Iterator[None]:
         raise NoAnswer("Slack did not answer in time.") from None
     except (aiohttp.ClientError, OSError, ValueError):  # an address may be nonsense
         raise NoAnswer("Slack cannot be reached.") from None
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), _PIECE):
+        yield data[start : start + _PIECE]
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

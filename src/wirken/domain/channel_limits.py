@@ -193,7 +193,7 @@ TEAMS_OFFERED: Final = 4  # files that wait for a person to take them, the newes
 # --- Slack (docs.slack.dev) ----------------------------------------------------------------------------
 SLACK_CONNECT: Final = 15.0  # seconds to reach Slack through the relay, TLS and a WebSocket's "hello" included
 SLACK_ANSWER_TIME: Final = 20.0  # seconds between two bytes of an answer
-SLACK_UPLOAD_TIME: Final = 110.0  # seconds of an upload; an adapter gives up sending a file after 120
+SLACK_UPLOAD_TIME: Final = 540.0  # seconds of an upload; an adapter gives up sending a file after 600
 SLACK_ANSWER: Final = 4 * 2**20  # bytes of one answer of the Web API; a message with its blocks has some hundred KB
 SLACK_ENVELOPE: Final = 4 * 2**20  # bytes of one envelope; 40,000 characters, said twice and escaped, have 1 MB
 SLACK_OPEN_ENVELOPES: Final = 100  # envelopes that wait for the gateway; further ones are not read, which Slack notices
@@ -213,5 +213,7 @@ SLACK_TYPING_EVERY: Final = 30.0  # seconds; the status of a thread fades after 
 SLACK_SECTION: Final = 3000  # characters of a section's text (Block Kit, section block)
 SLACK_NAME_TIME: Final = 3.0  # seconds a message waits to learn its sender's name, once for each sender
 SLACK_NAMES: Final = 1000  # names of senders that are known
+SLACK_LOOKUPS: Final = 20  # unknown threads looked at in a row before `SLACK_LOOKUP_GAP` is kept
+SLACK_LOOKUP_GAP: Final = 2.0  # seconds between looks at threads in the long run (conversations.replies, Tier 3)
 SLACK_REMEMBERED: Final = 1000  # messages sent last, whose keys are known; threads that the bot is part of
 SLACK_FILE_NAME: Final = 128  # characters of a file's name as it is handed on

@@ -141,6 +141,38 @@ async def test_in_a_channel_a_mention_begins_a_thread_that_the_bot_is_part_of(be
     assert [(stored.thread, stored.raw) for stored in bench.seen(ROOM)] == [(first.ts, "*hi*")]
 
 
+async def test_a_thread_that_began_before_the_process_is_looked_at_once(bench: Bench) -> None:
+    first = bench.sim.say(bench.alice, "", ROOM, raw="<@U0WIRKEN00> go")
+    foreign = bench.sim.say(bench.alice, "lunch?", ROOM)
+    answered = bench.sim.say(bench.alice, "who?", ROOM)
+    await bench.platform.send(handle(Place(ROOM, answered.ts)), HI, "k")
+    fresh = platform(given(bench.sim))
+    for pending in bench.sim.envelopes.all.values():
+        pending.acknowledged.set()  # by the process before
+    async with running(fresh, bench.house):
+        for thread in (first, foreign, answered):
+            bench.sim.say(bench.alice, f"in {thread.ts}", ROOM, thread=thread.ts)
+        assert sorted(await bench.house.texts(2)) == [f"in {first.ts}", f"in {answered.ts}"]
+        bench.sim.say(bench.alice, "yes", ROOM, thread=foreign.ts)
+        bench.sim.say(bench.alice, "more", ROOM, thread=first.ts)
+        assert (await bench.house.texts(3))[2] == "more"
+    await fresh.close()
+    assert bench.sim.calls.count("conversations.replies") == 3
+
+
+async def test_threads_are_not_looked_at_without_end(bench: Bench) -> None:
+    bench.sim.refusals["conversations.replies"] = [Refusal("ratelimited", 429)] * (limits.SLACK_LOOKUPS + 5)
+    threads = [bench.sim.say(bench.alice, "x", ROOM) for _ in range(limits.SLACK_LOOKUPS + 5)]
+    async with running(bench.platform, bench.house):
+        for thread in threads:
+            bench.sim.say(bench.alice, "y", ROOM, thread=thread.ts)
+        async with asyncio.timeout(30):
+            for pending in bench.sim.envelopes.all.values():
+                await pending.acknowledged.wait()
+    assert bench.house.received == []
+    assert limits.SLACK_LOOKUPS <= bench.sim.calls.count("conversations.replies") <= limits.SLACK_LOOKUPS + 2
+
+
 async def test_an_app_that_hears_mentions_alone_hears_them(bench: Bench) -> None:
     bench.sim.hears_channels = False
     async with running(bench.platform, bench.house):
@@ -538,6 +570,15 @@ async def test_where_there_is_no_status_nobody_misses_it(bench: Bench) -> None:
     await bench.platform.typing(handle(Place(bench.alice.im, first.ts)))
 
 
+async def test_a_proxy_of_the_environment_is_not_asked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    served = platform(given(bench.sim))
+    await served.send(bench.here, HI, "k")
+    await served.close()
+    assert len(bench.seen()) == 1
+
+
 # --- questions ------------------------------------------------------------------------------------------
 
 
@@ -651,11 +692,11 @@ async def test_a_file_is_sent_into_the_thread_after_its_caption(bench: Bench) ->
     first = bench.sim.say(bench.alice, "hello")
     thread = handle(Place(bench.alice.im, first.ts))
     caption = Piece("<https://example.com|report>", "report")
-    sent = await bench.platform.send_file(thread, "bericht ü.txt", "text/plain", b"data" * 1000, caption, "k")
+    sent = await bench.platform.send_file(thread, "bericht ü.txt", "text/plain", b"data" * 1_000_000, caption, "k")
     said, file = bench.seen()
     assert (said.text, said.unfurls, said.thread) == ("report", False, first.ts)
     (known,) = [bench.sim.state.files[one] for one in file.files]
-    assert (known.name, known.data, file.thread) == ("bericht ü.txt", b"data" * 1000, first.ts)
+    assert (known.name, known.data, file.thread) == ("bericht ü.txt", b"data" * 1_000_000, first.ts)
     assert sent == f"{bench.alice.im}:{known.id}"
     assert await bench.platform.send_file(thread, "x", "text/plain", b"data", caption, "k") == sent
     assert len(bench.seen()) == 2 and "Bearer" not in "".join(bench.sim.authorized)
