@@ -27,3 +27,18 @@ def test_telegrams_adapter_loads_no_command_line_and_no_passports() -> None:
     look = f"import wirken.channels.telegram, sys; print(*(name for name in {unwanted} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-I", "-c", look], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_slacks_adapter_loads_no_server_no_database_and_no_login_of_others() -> None:
+    unwanted = (
+        "aiohttp.web",
+        "slack_sdk.oauth",
+        "slack_sdk.socket_mode",
+        "sqlite3",
+        "cryptography",
+        "aiodns",
+        "brotli",
+    )
+    look = f"import wirken.channels.slack, sys; print(*(name for name in {unwanted} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-I", "-c", look], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == ""
