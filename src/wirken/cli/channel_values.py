@@ -89,7 +89,7 @@ def _secret(kind: ChannelKind, one: Setting, flags: Flags, stored: frozenset[str
     name = credential(kind.channel, one.name)
     if one.name in found.secrets:
         return
-    if name in stored and (one.made or not flags.asks or not _wants_new(kind, one)):
+    if name in stored and ((one.made and not one.entered) or not flags.asks or not _wants_new(kind, one)):
         return
     if one.made:
         made = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(channel_limits.MADE_SECRET))
@@ -108,7 +108,8 @@ def flag(one: Setting) -> str:
 
 
 def _wants_new(kind: ChannelKind, one: Setting) -> bool:
-    return prompting.confirmed(f"The {one.label} of {kind.title} is stored already. Replace it?")
+    act = "Make another one, to enter there?" if one.made else "Replace it?"
+    return prompting.confirmed(f"The {one.label} of {kind.title} is stored already. {act}")
 
 
 def _asked(one: Setting, known: str, out: Output) -> str:

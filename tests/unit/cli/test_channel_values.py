@@ -134,3 +134,26 @@ print("found", found.settings, [len(one.reveal()) for one in found.secrets.value
     terminal.see(f"found {{'app_id': '{GUID}', 'tenant_id': '{GUID}', 'prefix': '!ai'}} [17]")
     assert terminal.end() == 0
     assert "canary" not in terminal.shown
+
+
+def test_a_verify_token_that_was_lost_is_made_anew_only_after_a_yes() -> None:
+    code = """
+import sys
+from wirken.cli.channel_values import Flags, gathered
+from wirken.cli.output import Output
+from wirken.config.channel_kinds import CHANNEL_KINDS
+out, kind = Output(False, sys.stdout, sys.stderr, {}), CHANNEL_KINDS["whatsapp"]
+stored = frozenset(f"channel.whatsapp.{one.name}" for one in kind.settings if one.secret)
+for _ in range(2):
+    found = gathered(kind, Flags({"phone_id": "106540352242922"}), {}, stored, out)
+    print("made", list(found.made), list(found.secrets))
+"""
+    terminal = Terminal([sys.executable, "-I", "-c", code], {"PATH": "/usr/bin:/bin"})
+    for answer, made in (("n", "made [] []"), ("y", "made ['verify_token'] ['verify_token']")):
+        for label in ("Access token", "App secret"):
+            terminal.see(f"The {label} of WhatsApp is stored already. Replace it? [y/N] ")
+            terminal.type("n\n")
+        terminal.see("The Verify token of WhatsApp is stored already. Make another one, to enter there? [y/N] ")
+        terminal.type(f"{answer}\n")
+        terminal.see(made)
+    assert terminal.end() == 0
