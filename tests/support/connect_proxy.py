@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+_TURNS = 3
+"""Of the loop, in which asyncio makes a transport and a task of a connection that it has accepted."""
+
 
 @dataclass
 class ConnectProxy:
@@ -69,6 +72,8 @@ async def connect_proxy(leads_to: int) -> AsyncIterator[ConnectProxy]:
         yield proxy
     finally:
         server.close()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         for task in tuple(proxy.serving):
             task.cancel()
         await asyncio.gather(*proxy.serving, return_exceptions=True)

@@ -68,6 +68,10 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+_TURNS = 3
+"""Of the loop, in which asyncio makes a transport and a protocol of a connection that it has accepted."""
+
+
 class HttpServer:
     """Serves `answer` on a loopback port of the kernel's choice, inside the running event loop."""
 
@@ -94,9 +98,10 @@ class HttpServer:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
-        for protocol in list(self._protocols):
-            protocol.drop()
-        await asyncio.sleep(0)
+        for _ in range(_TURNS):
+            for protocol in list(self._protocols):
+                protocol.drop()
+            await asyncio.sleep(0)
 
     async def __aenter__(self) -> Self:
         await self.start()

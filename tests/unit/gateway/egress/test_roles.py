@@ -135,3 +135,14 @@ async def test_a_lost_outbound_takes_its_connections_with_it(tmp_path: Path) -> 
         at.egress.lost()
         with pytest.raises(Refused):
             await at.egress.reach(ReachEgress(ruling.ticket, "allowed", "93.184.215.14"))
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_a_roles_name_on_record_is_bounded(tmp_path: Path, more: int) -> None:
+    async with roles(tmp_path) as at:
+        name = "r" * (relay_limits.RELAY_ROLE + more)
+        await at.egress.judge(JudgeEgress(role=name, host="api.test.example", port=443, found="allowed"))
+        facts = [decode(payload).fact for payload in at.log.rows(OPERATIONS)]
+        [use] = [fact for fact in facts if isinstance(fact, RelayUse)]
+        assert (use.role == name) == (more == 0)
+        assert not more or use.role.endswith("r [1 bytes left out]")
