@@ -16,7 +16,7 @@ from wirken.runner.granted import Certificates, environment
 from wirken.runner.owner import INSTALLATION, RUNNER, START, Owner
 from wirken.runner.sandbox import Bounds, Command
 
-_JOINED: Final = ("/bin/sh", "-c", 'exec "$@" 2>&1', "sh")
+_JOINED: Final = ("/bin/sh", "-c", 'exec "$@" 2>&1 </dev/null', "sh")
 
 
 class Identity(NamedTuple):
@@ -124,10 +124,10 @@ class Top(msgspec.Struct, frozen=True):
 
 def kept(recipe: Recipe, command: Command) -> bytes:
     """Return the body for a container that waits until its standard input is closed, and then goes by itself."""
-    recipe, waiting = recipe._replace(counted=False), command._replace(argv=("/bin/sh", "-c", "read _"))
-    host = {**_host(recipe, waiting), "AutoRemove": True}
+    host = {**_host(recipe, command), "AutoRemove": True}
     stdin = {"OpenStdin": True, "StdinOnce": True, "AttachStdin": True}
-    return _encoder.encode({**_container(recipe, waiting), **stdin, "HostConfig": host})
+    waiting = {"Entrypoint": ("/bin/sh", "-c", "read _")}
+    return _encoder.encode({**_container(recipe, command), **stdin, **waiting, "HostConfig": host})
 
 
 def execution(recipe: Recipe, command: Command) -> bytes:
@@ -175,6 +175,8 @@ def _container(
         "User": recipe.identity.user,
         "WorkingDir": WORKSPACE,
         "Hostname": "sandbox",
+        # Otherwise the engine opens the machine's /dev/null for it, and runsc, as root, gives that to the user nobody.
+        "OpenStdin": not recipe.counted,
         "AttachStdout": True,
         "AttachStderr": True,
         "Healthcheck": {"Test": ["NONE"]},

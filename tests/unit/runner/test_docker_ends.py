@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wirken.domain import limits
-from wirken.runner.containers import Identity, Recipe
+from wirken.runner.containers import Identity, Recipe, creation
 from wirken.runner.docker import Docker
 from wirken.runner.engine_http import EngineHttp
 from wirken.runner.owner import Owner
@@ -61,3 +61,11 @@ async def test_one_that_ended_otherwise_is_looked_at_once(tmp_path: Path) -> Non
     engine = Engine(3, 1)
     assert await ended(tmp_path, engine) == (3, "")
     assert engine.looks == 1
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_under_gvisor_no_command_is_given_the_machines_own_null_device(counted: bool) -> None:
+    recipe = Recipe("image", "runsc", Owner("i", "s", "r"), Bounds(), Identity("1:1"), counted)
+    made = json.loads(creation(recipe, Command(("cat",), "/workspace")))
+    assert made["OpenStdin"] is not counted
+    assert ("</dev/null" in made["Entrypoint"][2]) is not counted, "it would wait for what nobody writes"
