@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator
 from typing import Self
 
@@ -33,7 +34,7 @@ class Refusal(Exception):
 class WhatsApp(Callers):
     """The server. `url` is what `api_url` is set to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(State(), Hold())
         self.token = "EAAtest" + "x" * 60
         self.port = 0
@@ -50,6 +51,7 @@ class WhatsApp(Callers):
         """Where files are said to lie."""
         self.requests: list[tuple[str, str, str]] = []
         """Method, path and token of everything that was asked."""
+        self._tls = tls
         self._runner: web.ServerRunner | None = None
 
     # --- the server -------------------------------------------------------------------------------------
@@ -61,7 +63,7 @@ class WhatsApp(Callers):
     async def start(self) -> None:
         self._runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True)
         await site.start()
         self.port = int(self._runner.addresses[0][1])
         self.up.set()

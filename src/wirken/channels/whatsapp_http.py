@@ -34,6 +34,7 @@ class Bounded(httpx.AsyncHTTPTransport):
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise NoAnswer("WhatsApp's answer was compressed, which nobody asked for.")
             if request.extensions.get(DOWNLOAD) and response.is_success:
+                response.headers.pop("Set-Cookie", None)  # the client would keep it for ever
                 return response
             body = await _bounded(response)
         except BaseException:
