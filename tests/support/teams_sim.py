@@ -97,8 +97,9 @@ class Simulated:
         self.ranges: list[str] = []
         self.metadata: Json = {}
         """What the description of the keys says otherwise than it should."""
+        self.somebody_takes = False
+        """Somebody looks at `offered`, and no further message is taken before they have."""
         self.taking: asyncio.Event = asyncio.Event()
-        """Cleared while somebody is about to take a file, before which no further message is taken."""
         self.taking.set()
         self.offered: asyncio.Queue[Stored] = asyncio.Queue()
         self._tls = tls
@@ -228,9 +229,10 @@ class Simulated:
             return no
         stored = Stored(room, self.state.next_id(), said)
         self.state.messages[room, stored.id] = stored
-        if any(attached["contentType"] == CONSENT for attached in stored.attachments):
-            self.offered.put_nowait(stored)
         await self.hold.passes("sent")
+        if self.somebody_takes and any(attached["contentType"] == CONSENT for attached in stored.attachments):
+            self.taking.clear()
+            self.offered.put_nowait(stored)
         return _json({"id": stored.id}, 201)
 
     async def _put(self, room: str, number: str, said: Json) -> web.Response:
