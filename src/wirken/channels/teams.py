@@ -77,7 +77,8 @@ class TeamsPlatform:
             try:
                 await self._login.renew()
             except PlatformAway as error:
-                house.away(str(error))
+                if self._login.ended:
+                    house.away(str(error))
                 await asyncio.sleep(limits.TEAMS_TOKEN_PAUSE)
             else:
                 house.connected(self._who)

@@ -14,12 +14,13 @@ from wirken.channels.teams_addresses import Addresses
 from wirken.channels.teams_cards import Json
 from wirken.channels.teams_convert import Handle, place
 from wirken.channels.teams_errors import UNAUTHORIZED, refused
-from wirken.channels.teams_http import Answered, Wire
+from wirken.channels.teams_http import Answered, NotAllowed, Wire
 from wirken.channels.teams_login import Login
 from wirken.channels.teams_types import Nonsense, Resource, read
 from wirken.domain import channel_limits as limits
 from wirken.domain.errors import WirkenError
 
+_FAR: Final = "This channel may not reach the OneDrive of your organisation (docs/channels/teams.md)."
 _JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 
 
@@ -121,6 +122,8 @@ class Connector:
         try:
             async for piece in self._wire.download(url, headers):
                 yield piece
+        except NotAllowed:
+            raise Undeliverable(_FAR) from None
         except Answered as told:
             raise _not_there(told) from None
 
@@ -132,6 +135,8 @@ class Connector:
         }
         try:
             await self._wire.ask("PUT", url, headers, data)
+        except NotAllowed:
+            raise Undeliverable(_FAR) from None
         except Answered as told:
             raise _not_there(told) from None
 

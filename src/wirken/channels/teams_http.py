@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx2
 
-from wirken.channels.contract import PlatformAway, Undeliverable
+from wirken.channels.contract import PlatformAway
 from wirken.domain import channel_limits as limits
 
 _FORBIDDEN: Final = "403"
@@ -26,6 +26,10 @@ class Answered(Exception):
         self.status: Final = status
         self.body: Final = body
         self.retry_after: Final = retry_after
+
+
+class NotAllowed(PlatformAway):
+    """The way out leads to no such host: none of this channel's, and the operator named it nowhere."""
 
 
 class Wire:
@@ -83,7 +87,7 @@ class Wire:
             raise PlatformAway("Microsoft did not answer in time.") from None
         except httpx2.ProxyError as error:
             if str(error).startswith(_FORBIDDEN):
-                raise Undeliverable("This channel may not reach the host where that lies.") from None
+                raise NotAllowed("This channel may not reach that host.") from None
             raise PlatformAway("Microsoft cannot be reached.") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError):
             raise PlatformAway("Microsoft cannot be reached.") from None

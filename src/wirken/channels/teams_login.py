@@ -32,9 +32,14 @@ class Login:
         """Seconds until the token should be renewed."""
         return self._until - self._clock.now() / 1000
 
+    @property
+    def ended(self) -> bool:
+        """Is the token of no use any more?"""
+        return self.left <= -limits.TEAMS_TOKEN_EARLY
+
     async def token(self) -> str:
         async with self._asking:
-            if not self._token or self.left <= 0:
+            if not self._token or self.ended:
                 await self._renew()
             return self._token
 
@@ -63,6 +68,6 @@ class Login:
             raise PlatformAway("Microsoft Entra's answer makes no sense.") from None
         if not said.access_token.isascii() or not said.access_token.isprintable() or not said.access_token:
             raise PlatformAway("Microsoft Entra's answer makes no sense.")
-        lasts = min(max(said.expires_in, 0), limits.TEAMS_KEYS_LIFETIME)
+        lasts = min(max(said.expires_in, 0), limits.TEAMS_TOKEN_LONGEST)
         self._token = said.access_token
-        self._until = self._clock.now() / 1000 + max(lasts - limits.TEAMS_TOKEN_EARLY, limits.TEAMS_PAUSE)
+        self._until = self._clock.now() / 1000 + lasts - limits.TEAMS_TOKEN_EARLY

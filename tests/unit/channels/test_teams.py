@@ -418,7 +418,7 @@ async def test_trouble_of_the_login_is_no_revocation(bench: Bench, said: Refusal
 async def test_trouble_of_the_login_later_is_told_and_ends(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "TEAMS_TOKEN_PAUSE", 0.01)
     monkeypatch.setattr(limits, "TEAMS_PAUSE", 0.1)
-    bench.sim.lifetime = limits.TEAMS_TOKEN_EARLY
+    bench.sim.lifetime = 0
     async with running(bench.platform, bench.house):
         bench.sim.entra = [refusal(500, "x")]
         await bench.house.until(lambda: bench.house.gone and len(bench.house.connections) > 1)
