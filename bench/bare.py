@@ -20,14 +20,14 @@ from wirken.config.paths import Paths
 from wirken.confine import roles, views
 from wirken.supervisor.launch import ENVIRONMENT, Tools, dropped, viewing
 
-_LINKED: Final = "asyncio, capnp, msgspec, nacl.bindings"
+LINKED: Final = "asyncio, capnp, msgspec, nacl.bindings"
 IMPORTS: Final = {
     "supervisor": "json, selectors, signal, socket",
     roles.VAULT: "apsw, ctypes, msgspec, nacl.bindings, socket",
-    roles.GATEWAY: f"{_LINKED}, argparse, apsw, jsonschema_rs, logging, tomllib",
-    roles.RUNNER: f"{_LINKED}, argparse, logging, tempfile",
-    roles.OUTBOUND: f"{_LINKED}, argparse, logging, tomllib",
-    roles.WEB: f"{_LINKED}, starlette.requests, starlette.routing, uvicorn.config, uvicorn.server, "
+    roles.GATEWAY: f"{LINKED}, argparse, apsw, jsonschema_rs, logging, tomllib",
+    roles.RUNNER: f"{LINKED}, argparse, logging, tempfile",
+    roles.OUTBOUND: f"{LINKED}, argparse, logging, tomllib",
+    roles.WEB: f"{LINKED}, starlette.requests, starlette.routing, uvicorn.config, uvicorn.server, "
     "uvicorn.protocols.http.h11_impl",
 }
 """What each process loads from elsewhere before its first work; nothing of Wirken's own."""

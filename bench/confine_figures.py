@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Final
 
-from bench.bare import IMPORTS
+from bench.bare import IMPORTS, LINKED
 from bench.errors import NotMeasured
 from bench.figure import Figure, Reference, Target
 from bench.options import Options
@@ -17,9 +17,11 @@ from wirken.confine import roles, views
 from wirken.confine.pyenv import program_paths
 from wirken.supervisor.launch import ENVIRONMENT, dropped, viewing
 
+LOADED: Final = {**IMPORTS, roles.CHANNELS: f"{LINKED}, argparse, logging"}
+"""What each process loads from elsewhere; of an adapter all but its platform's library, which comes after its walls."""
 _MOST: Final = 10.0  # ms that confinement may add to a process start
 _ANYWAY: Final = "pathlib, wirken.domain.errors, wirken.domain.limits"
-"""What every process of ours loads beside `bare.IMPORTS`, walls or none."""
+"""What every process of ours loads beside `LOADED`, walls or none."""
 _PATIENCE: Final = 20.0  # seconds for one process
 
 
@@ -53,7 +55,7 @@ def start(options: Options) -> list[Figure]:
 
 
 def _bare(name: str) -> tuple[str, ...]:
-    return (sys.executable, "-I", "-c", f"import {IMPORTS[name]}, {_ANYWAY}")
+    return (sys.executable, "-I", "-c", f"import {LOADED[name]}, {_ANYWAY}")
 
 
 def _worn(name: str) -> tuple[str, ...]:

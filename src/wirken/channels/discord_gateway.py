@@ -80,8 +80,7 @@ class Connection:
         hello = decoded(frame.d, Hello) if frame.op == _HELLO else None
         if hello is None:
             raise PlatformAway("Discord's gateway answered in a form that is not its own.")
-        least, most = limits.DISCORD_BEATS
-        return min(max(hello.heartbeat_interval / 1000, least), most)
+        return min(max(hello.heartbeat_interval / 1000, limits.DISCORD_BEATS_LEAST), limits.DISCORD_BEATS_MOST)
 
     async def _begin(self) -> None:
         session = self._session

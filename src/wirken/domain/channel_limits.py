@@ -99,7 +99,8 @@ MATRIX_SESSIONS: Final = 5000  # keys of others' messages that are kept, the new
 # --- Discord (docs.discord.com/developers) --------------------------------------------------------------
 DISCORD_HELLO: Final = 20.0  # seconds until the gateway must have said hello, or a session must stand
 DISCORD_FRAME: Final = 4 * 2**20  # bytes of one gateway event; a message with ten embeds of 6000 characters has 400 kB
-DISCORD_BEATS: Final = (1.0, 120.0)  # seconds between heartbeats that are believed; Discord says 41
+DISCORD_BEATS_LEAST: Final = 1.0  # seconds between heartbeats: less is taken as this, and not beaten without pause
+DISCORD_BEATS_MOST: Final = 120.0  # seconds between heartbeats: more is taken as this; Discord says 41
 DISCORD_PENDING: Final = 256  # events that wait for the gateway of ours; then Discord's is not read until one is done
 DISCORD_AGAIN: Final = 1.0  # seconds before a message is handed to a gateway again that was away
 DISCORD_HASTY: Final = 5.0  # seconds; a connection that lasted shorter is not made again without a pause

@@ -58,7 +58,7 @@ def given(sim: Simulated, state: Path) -> Given:
 
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    monkeypatch.setattr(limits, "DISCORD_BEATS", (0.05, 120.0))
+    monkeypatch.setattr(limits, "DISCORD_BEATS_LEAST", 0.05)
     monkeypatch.setattr(limits, "DISCORD_INVALID", 0.01)
     monkeypatch.setattr(limits, "DISCORD_AGAIN", 0.01)
     async with Simulated() as sim:
