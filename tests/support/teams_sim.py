@@ -74,7 +74,8 @@ def slow(seconds: float) -> Refusal:
 class Simulated:
     """The server. `url` is what `api_url` is set to."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, name: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+        self.name = name
         self.state = State()
         self.hold = Hold()
         self.port = 0
@@ -107,7 +108,7 @@ class Simulated:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self.name}:{self.port}"
 
     @property
     def service(self) -> str:

@@ -281,3 +281,10 @@ async def test_a_description_of_the_keys_that_leads_elsewhere_is_not_followed(
     with pytest.raises(PlatformAway):
         await bench.platform.run(bench.house)
     assert fetches(bench) == 0
+
+
+async def test_a_connector_of_nobody_knows_where_is_not_answered_even_if_the_token_names_it(bench: Bench) -> None:
+    stranger = "https://evil.example/"
+    async with running(bench.platform, bench.house):
+        assert await called(bench, bench.callers.token(serviceurl=stranger), serviceUrl=stranger) == 403
+    assert bench.house.received == []
