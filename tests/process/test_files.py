@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -131,13 +131,13 @@ async def test_a_captured_adapter_loses_its_link_and_leaves_nothing_in_the_gatew
         assert gateway.process is not None and telegram.link is not None
         pid, link, links = gateway.process.pid, telegram.link, telegram.links
         open_before = descriptors(pid)
-        ends = os.pipe()
-        handles = {
-            "a pipe": [ends[0]],
-            "a device": [os.open("/dev/zero", os.O_RDONLY)],
-            "an unsealed memfd": [os.memfd_create("x", os.MFD_ALLOW_SEALING)],
-            "a thousand descriptors": [memfd.sealed(b"x")] * 1000,
-        }[hostile]
+        kinds: dict[str, Callable[[], list[int]]] = {
+            "a pipe": lambda: list(os.pipe()),
+            "a device": lambda: [os.open("/dev/zero", os.O_RDONLY)],
+            "an unsealed memfd": lambda: [os.memfd_create("x", os.MFD_ALLOW_SEALING)],
+            "a thousand descriptors": lambda: [memfd.sealed(b"x")] * 1000,
+        }
+        handles = kinds[hostile]()
         raw = link._stream._sock  # as who writes to the socket without our own checks
         for at in range(0, len(handles), 250):
             try:
@@ -149,7 +149,7 @@ async def test_a_captured_adapter_loses_its_link_and_leaves_nothing_in_the_gatew
         await until(lambda: descriptors(pid) <= open_before, PATIENCE)
         assert matrix.links == 1
         assert isinstance(await telegram.say("7", "still there"), Over)
-        for handle in {*handles, *ends}:
+        for handle in set(handles):
             os.close(handle)
 
 

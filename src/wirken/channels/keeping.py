@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Generic
 
-from wirken.channels.contract import House, Platform, Revoked, SlowDown
+from wirken.channels.contract import House, Platform, Revoked, SlowDown, Undeliverable
 from wirken.channels.states import States
 from wirken.channels.timing import Pauses, Rests, Timing
 from wirken.domain import adapter_limits as limits
@@ -35,7 +35,7 @@ class Keeper(Generic[P]):
                 self._states.away(str(slow))
                 await self._timing.sleep(min(max(slow.seconds, 0.0), limits.SLOW_DOWN))
                 continue
-            except Unavailable as error:
+            except (Unavailable, Undeliverable) as error:  # a refusal on the way to being connected passes, too
                 self._states.away(str(error))
             except Revoked as error:
                 self._states.revoke(str(error))

@@ -6,10 +6,10 @@ import pytest
 from tests.support.scripted_gateway import joined
 from tests.support.virtual_time import VirtualTime, settled
 
-from wirken.channels.contract import GatewayAway, PlatformAway, Revoked, SlowDown
+from wirken.channels.contract import GatewayAway, PlatformAway, Revoked, SlowDown, Undeliverable
 from wirken.channels.timing import Pauses, Rests
 from wirken.domain import adapter_limits as limits
-from wirken.domain.errors import Refused
+from wirken.domain.errors import Refused, WirkenError
 from wirken.ipc.calls.channels import ChannelState
 
 HERE = ChannelState(connected=True, detail="@pigeon")
@@ -97,8 +97,10 @@ async def test_after_some_time_connected_earlier_losses_do_not_count() -> None:
         assert at.platform.runs == runs + 1
 
 
-@pytest.mark.parametrize("error", [None, GatewayAway("The gateway is away.")])
-async def test_a_library_that_returns_or_lets_the_gateways_absence_through_is_run_again(error: GatewayAway) -> None:
+@pytest.mark.parametrize("error", [None, GatewayAway("The gateway is away."), Undeliverable("It is forbidden.")])
+async def test_a_library_that_returns_or_lets_another_of_our_errors_through_is_run_again(
+    error: WirkenError | None,
+) -> None:
     async with joined() as at:
         at.platform.ends(error)
         await at.time.passes(limits.RECONNECT_FIRST)

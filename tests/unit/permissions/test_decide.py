@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.support.calls import argv, call, command, decided
@@ -16,7 +16,7 @@ from wirken.domain.ids import ActionKey
 from wirken.permissions.decide import Granted, classify
 from wirken.permissions.findings import Classified
 from wirken.permissions.gates import GATES
-from wirken.permissions.keys import DYNAMIC_KEY, may_be_remembered
+from wirken.permissions.keys import DYNAMIC_KEY, may_be_granted, may_be_remembered
 from wirken.permissions.rules import HIGH_RISK
 
 anything = st.text(st.characters())
@@ -217,6 +217,7 @@ def test_the_profile_and_the_machines_programs_are_arguments() -> None:
 
 
 @given(st.sampled_from(TOOLS), arguments)
+@example("read_file", '{"path":"\\u0000"}')
 @ANY
 def test_a_grant_never_serves_tier_3_and_only_tier_2_is_ever_served_by_one(tool: str, text: str) -> None:
     one = call(tool, text)
@@ -225,7 +226,8 @@ def test_a_grant_never_serves_tier_3_and_only_tier_2_is_ever_served_by_one(tool:
         case Tier.THREE:
             assert isinstance(verdict, NeedsApproval)
         case Tier.TWO:
-            assert verdict == Allowed(Tier.TWO, verdict.keys, "grant")
+            storable = all(map(may_be_granted, verdict.keys))  # a path with NUL, say, is no key that is ever stored
+            assert isinstance(verdict, Allowed) is storable
         case Tier.ONE:
             assert verdict == decided(one, (), nothing_granted) == Allowed(Tier.ONE, verdict.keys, "tier1")
 
