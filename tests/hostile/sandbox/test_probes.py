@@ -60,6 +60,7 @@ def box(kind: Kind, program: Path, request: pytest.FixtureRequest) -> Iterator[t
         status = client.status()
         assert status.kind != "none", status
         yield outside, client
+        client.kill()  # what ran without a sandbox since then may have ended it, or done worse to it
 
 
 @pytest.fixture(scope="module")
