@@ -39,7 +39,7 @@ from wirken.record.canonical import decode
 from wirken.record.reader import RecordReader
 from wirken.record.verify import Known, Report, Status, verify_session
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds that a test waits for what must happen."""
 
 

@@ -23,7 +23,7 @@ from wirken.record.reader import NoRecord, RecordReader
 
 WIRKEN = [sys.executable, "-m", "wirken.cli.main"]
 ROLES = ("vault", "gateway", "runner", "outbound", "web")
-PATIENCE = 15.0
+PATIENCE = 45.0
 """Seconds for what must happen on a machine that is busy."""
 
 
