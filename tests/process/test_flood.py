@@ -32,7 +32,7 @@ ROUNDS = 40
 """Messages in one measurement; the median of so many does not depend on what else the machine does for a moment."""
 TRIES = 3
 """Measurements, the best of which counts: a flood lasts, what else the machine does passes."""
-FLOOR = 0.050
+FLOOR = 0.010
 """Seconds; a machine's own jitter is no attack."""
 
 
